@@ -1,0 +1,81 @@
+"""The command line: parse, call, show. Errors become one clear message and the exit codes of the design."""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+# Each module registers its commands; heavy libraries are imported inside the commands, so `--help` stays fast.
+_GROUPS = ("report", "analysis", "structure", "sourcing", "law", "data")
+
+EXIT_BUG, EXIT_USAGE, EXIT_ENVIRONMENT, EXIT_INTERRUPTED = 1, 2, 5, 130
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        from supplychain import __version__
+
+        typer.echo(f"supplychain {__version__}")
+        raise typer.Exit
+
+
+def build() -> typer.Typer:
+    """The application with every command group registered."""
+    app = typer.Typer(
+        name="supplychain",
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+        help="Choke points and sourcing of semiconductor inputs under dated export controls.",
+    )
+
+    @app.callback()
+    def root(
+        version: Annotated[
+            bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and stop.")
+        ] = False,
+    ) -> None:
+        """Nothing is set globally: every command names what it reads."""
+
+    for group in _GROUPS:
+        import_module(f"supplychain.cli.{group}").register(app)
+    return app
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line and end the process with the design's exit code."""
+    sys.exit(run(arguments))
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code; every foreseen fault is one message on standard error."""
+    from click.exceptions import Abort, ClickException
+
+    from supplychain.errors import SupplychainError
+
+    try:
+        code: Any = build()(args=list(arguments) if arguments is not None else None, standalone_mode=False)
+    except SupplychainError as error:
+        typer.echo(str(error), err=True)
+        return error.exit_code
+    except ClickException as error:
+        error.show()
+        return EXIT_USAGE
+    except (KeyboardInterrupt, Abort):
+        typer.echo("interrupted", err=True)
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        # The reader (`| head`) has gone: silence the flush that Python would try at exit.
+        sys.stdout = None  # type: ignore[assignment]
+        return 0
+    except (OSError, MemoryError) as error:
+        typer.echo(f"environment: {error}", err=True)
+        return EXIT_ENVIRONMENT
+    return code if isinstance(code, int) else 0
