@@ -1,0 +1,467 @@
+"""The only file that calls a solver: statuses that are never guessed, warm re-solves, conflicts, second opinions."""
+
+from __future__ import annotations
+
+import math
+import shutil
+import subprocess
+import tempfile
+import time
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import highspy as _highspy
+import numpy as np
+import numpy.typing as npt
+from scipy import sparse
+
+from supplychain.errors import EnvironmentFault
+from supplychain.linear import Floats, LinearModel, Matrix, read_pulp, safe_bound, violation
+
+if TYPE_CHECKING:
+    import pulp
+
+highspy: Any = _highspy  # compiled; its stubs lag behind it
+
+Status = Literal["optimal", "feasible-not-proven", "infeasible", "unbounded", "no-solution", "error"]
+
+THREADS = 1  # HiGHS keeps one thread count per process; another value later would silently not run
+FEASIBLE = 1e-6  # largest violation, relative to the limit, of a point that is still called feasible
+PROVEN = 1e-6  # largest relative gap of a solution that is still called optimal
+BANNED = {"1.14.0": "it proves wrong optima (min 2x+3z, x+z>=4.5, z whole: 15 instead of 9)"}
+
+
+@dataclass(frozen=True)
+class Solution:
+    """Outcome of one solve. Nothing but NaN stands where there is no number.
+
+    status     optimal: feasible by our own check and gap <= 1e-6; feasible-not-proven: feasible, the gap says how far
+               from proven; infeasible; unbounded; no-solution: a limit was hit before a feasible point; error.
+    objective  at `values`; bound: no feasible point can be below it (safe arithmetic for LPs, the solver's for MILPs).
+    gap        (objective - bound) / max(1, |objective|).
+    values     one per column; `duals` one per row and `reduced` one per column, for LPs only (NaN for MILPs).
+    violation  largest violation found by our own check, relative to the limit.
+    """
+
+    status: Status
+    objective: float
+    bound: float
+    gap: float
+    values: Floats
+    duals: Floats
+    reduced: Floats
+    violation: float
+    seconds: float
+    iterations: int
+    solver: str
+    version: str
+    columns: tuple[str, ...] = ()
+    rows: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def has_values(self) -> bool:
+        """True when `values` is a feasible point."""
+        return self.status in ("optimal", "feasible-not-proven")
+
+    def by_name(self) -> dict[str, float]:
+        """Values by column name; raises ValueError when there is no solution to read."""
+        if not self.has_values:
+            raise ValueError(f"no number is read from a solve that is {self.status}")
+        return dict(zip(self.columns, self.values.tolist(), strict=True))
+
+    def record(self) -> dict[str, Any]:
+        """What a manifest keeps of a solve."""
+        keys = ("status", "objective", "bound", "gap", "violation", "iterations", "solver", "version")
+        return {key: getattr(self, key) for key in keys}
+
+
+@dataclass(frozen=True)
+class Conflict:
+    """Rows and columns that together cannot be met. `irreducible`: without any one of them the rest can be met."""
+
+    rows: tuple[int, ...]
+    columns: tuple[int, ...]
+    irreducible: bool
+
+
+@dataclass(frozen=True)
+class Relaxation:
+    """The smallest change of row limits that makes a plan: `amount` per row (positive: raise)."""
+
+    solution: Solution
+    amount: Floats
+    total: float
+
+
+class LiveModel:
+    """One HiGHS object, re-solved warm after its bounds, costs or right-hand sides changed.
+
+    Changing numbers in place keeps the last basis, so a re-solve costs the few pivots that the change asks for.
+    """
+
+    def __init__(self, model: LinearModel) -> None:
+        self.model = replace(
+            model,
+            cost=model.cost.astype(np.float64),
+            row_lower=model.row_lower.astype(np.float64),
+            row_upper=model.row_upper.astype(np.float64),
+            col_lower=model.col_lower.astype(np.float64),
+            col_upper=model.col_upper.astype(np.float64),
+        )
+        self.warnings = model.warnings()
+        self._highs = _highs()
+        self._pass()
+
+    def _pass(self) -> None:
+        model = self.model
+        lp = highspy.HighsLp()
+        lp.num_col_, lp.num_row_ = len(model.cost), len(model.row_lower)
+        lp.col_cost_, lp.offset_ = model.cost, model.offset
+        lp.col_lower_, lp.col_upper_ = model.col_lower, model.col_upper
+        lp.row_lower_, lp.row_upper_ = model.row_lower, model.row_upper
+        lp.a_matrix_.format_ = highspy.MatrixFormat.kRowwise
+        lp.a_matrix_.num_col_, lp.a_matrix_.num_row_ = lp.num_col_, lp.num_row_
+        lp.a_matrix_.start_ = model.matrix.indptr.astype(np.int32)
+        lp.a_matrix_.index_ = model.matrix.indices.astype(np.int32)
+        lp.a_matrix_.value_ = model.matrix.data
+        if model.is_mip:
+            kinds = (highspy.HighsVarType.kContinuous, highspy.HighsVarType.kInteger)
+            lp.integrality_ = [kinds[whole] for whole in model.integer.tolist()]
+        if self._highs.passModel(lp) == highspy.HighsStatus.kError:
+            raise ValueError("HiGHS refused the model")
+
+    def set_columns(self, index: npt.ArrayLike, lower: npt.ArrayLike, upper: npt.ArrayLike) -> None:
+        """Change the bounds of columns `index`."""
+        self.model = replace(
+            self.model,
+            col_lower=_changed(self.model.col_lower, index, lower),
+            col_upper=_changed(self.model.col_upper, index, upper),
+        )
+        at = _positions(index)
+        self._highs.changeColsBounds(len(at), at, self.model.col_lower[at], self.model.col_upper[at])
+
+    def set_rows(self, index: npt.ArrayLike, lower: npt.ArrayLike, upper: npt.ArrayLike) -> None:
+        """Change the limits of rows `index`."""
+        self.model = replace(
+            self.model,
+            row_lower=_changed(self.model.row_lower, index, lower),
+            row_upper=_changed(self.model.row_upper, index, upper),
+        )
+        at = _positions(index)
+        self._highs.changeRowsBounds(len(at), at, self.model.row_lower[at], self.model.row_upper[at])
+
+    def set_costs(self, index: npt.ArrayLike, cost: npt.ArrayLike) -> None:
+        """Change the costs of columns `index`."""
+        self.model = replace(self.model, cost=_changed(self.model.cost, index, cost))
+        at = _positions(index)
+        self._highs.changeColsCost(len(at), at, self.model.cost[at])
+
+    def add_rows(self, matrix: Matrix, lower: npt.ArrayLike, upper: npt.ArrayLike) -> None:
+        """Append rows (constraints found to be needed only after a solve)."""
+        rows: Matrix = sparse.csr_array(matrix, dtype=np.float64)
+        low, high = np.asarray(lower, dtype=np.float64), np.asarray(upper, dtype=np.float64)
+        self.model = replace(
+            self.model,
+            matrix=sparse.csr_array(sparse.vstack([self.model.matrix, rows])),
+            row_lower=np.concatenate([self.model.row_lower, low]),
+            row_upper=np.concatenate([self.model.row_upper, high]),
+            rows=(),
+        )
+        start, index = rows.indptr[:-1].astype(np.int32), rows.indices.astype(np.int32)
+        self._highs.addRows(len(low), low, high, rows.nnz, start, index, rows.data)
+
+    def solve(
+        self,
+        time_limit: float | None = None,
+        gap: float = 1e-7,
+        start: Floats | None = None,
+        certify: bool = True,
+    ) -> Solution:
+        """Solve as the model stands now, from the last basis.
+
+        `gap`: relative gap at which a MILP may stop. `start`: a point to begin a MILP from. `certify=False` skips our
+        own dual bound of an LP (the bound is then the solver's word).
+        """
+        began = time.perf_counter()
+        model, highs = self.model, self._highs
+        crossed = (model.col_lower > model.col_upper).any() or (model.row_lower > model.row_upper).any()
+        if crossed:
+            return self._outcome("infeasible", began, 0)
+        highs.setOptionValue("mip_rel_gap", float(gap))
+        # HiGHS counts the seconds of all runs of one object against the limit.
+        highs.setOptionValue("time_limit", math.inf if time_limit is None else highs.getRunTime() + time_limit)
+        if start is not None and model.is_mip:
+            highs.setSolution(len(start), np.arange(len(start), dtype=np.int32), np.asarray(start, dtype=np.float64))
+        highs.run()
+        state = highs.getModelStatus()
+        if state == highspy.HighsModelStatus.kUnboundedOrInfeasible:
+            highs.setOptionValue("presolve", "off")
+            highs.run()
+            highs.setOptionValue("presolve", "choose")
+            state = highs.getModelStatus()
+        info = highs.getInfo()
+        iterations = int(max(info.simplex_iteration_count, 0))
+        names = highspy.HighsModelStatus
+        if state == names.kInfeasible:
+            return self._outcome("infeasible", began, iterations)
+        if state == names.kUnbounded:
+            return self._outcome("unbounded", began, iterations)
+        complete = state in (names.kOptimal, names.kModelEmpty)
+        stopped = state in (
+            names.kTimeLimit,
+            names.kIterationLimit,
+            names.kSolutionLimit,
+            names.kInterrupt,
+            names.kObjectiveBound,
+            names.kObjectiveTarget,
+            names.kMemoryLimit,
+            names.kUnknown,
+        )
+        if not complete and not stopped:
+            return self._outcome("error", began, iterations)
+        values = np.array(highs.getSolution().col_value, dtype=np.float64)
+        if state == names.kModelEmpty:
+            values = np.clip(0.0, model.col_lower, model.col_upper)
+        found = len(values) == len(model.cost) and violation(model, values) <= FEASIBLE
+        if not found:
+            return self._outcome("error" if complete else "no-solution", began, iterations)
+        return self._found(values, complete, began, iterations, certify)
+
+    def _found(self, values: Floats, complete: bool, began: float, iterations: int, certify: bool) -> Solution:
+        model, highs = self.model, self._highs
+        raw = highs.getSolution()
+        duals = np.full(len(model.row_lower), math.nan)
+        reduced = np.full(len(model.cost), math.nan)
+        objective = model.objective(values)
+        if model.is_mip:
+            bound = float(highs.getInfo().mip_dual_bound)
+        elif len(raw.row_dual) == len(duals) and len(raw.col_dual) == len(reduced):
+            duals, reduced = np.array(raw.row_dual), np.array(raw.col_dual)
+            bound = safe_bound(model, duals) if certify else (objective if complete else -math.inf)
+        else:
+            bound = -math.inf
+        bound = min(bound, objective)
+        gap = (objective - bound) / max(1.0, abs(objective))
+        status: Status = "optimal" if complete and gap <= PROVEN else "feasible-not-proven"
+        return replace(
+            self._outcome(status, began, iterations),
+            objective=objective,
+            bound=bound,
+            gap=gap,
+            values=values,
+            duals=duals,
+            reduced=reduced,
+            violation=violation(model, values),
+        )
+
+    def _outcome(self, status: Status, began: float, iterations: int) -> Solution:
+        model = self.model
+        return Solution(
+            status=status,
+            objective=math.nan,
+            bound=math.nan,
+            gap=math.nan,
+            values=np.full(len(model.cost), math.nan),
+            duals=np.full(len(model.row_lower), math.nan),
+            reduced=np.full(len(model.cost), math.nan),
+            violation=math.nan,
+            seconds=time.perf_counter() - began,
+            iterations=iterations,
+            solver="highs",
+            version=highs_version(),
+            columns=model.columns,
+            rows=model.rows,
+            warnings=self.warnings,
+        )
+
+    def conflict(self) -> Conflict:
+        """An irreducible set of rows and column bounds that cannot be met together, by position.
+
+        Works on the LP. When only the whole-number conditions make it infeasible, the rows that the smallest relaxation
+        moves are named instead, and the set is not irreducible.
+        """
+        lp = self.model.relaxed()
+        crossed = np.flatnonzero(lp.row_lower > lp.row_upper), np.flatnonzero(lp.col_lower > lp.col_upper)
+        if len(crossed[0]) or len(crossed[1]):
+            return Conflict(
+                tuple(crossed[0].tolist())[:1], tuple(crossed[1].tolist())[: 1 - min(1, len(crossed[0]))], True
+            )
+        probe = LiveModel(lp)
+        if probe.solve(certify=False).status != "infeasible":
+            moved = relaxation(self.model).amount
+            return Conflict(tuple(np.flatnonzero(np.abs(moved) > FEASIBLE).tolist()), (), False)
+        probe._highs.setOptionValue("iis_strategy", int(highspy.IisStrategy.kIisStrategyIrreducible))
+        _, found = probe._highs.getIis()
+        free = highspy.IisBoundStatus.kIisBoundStatusFree
+        bounded = [j for j, bound in zip(found.col_index_, found.col_bound_, strict=True) if int(bound) != int(free)]
+        return Conflict(tuple(sorted(found.row_index_)), tuple(sorted(bounded)), bool(found.valid_))
+
+
+def solve(
+    problem: pulp.LpProblem | LinearModel,
+    time_limit: float | None = None,
+    gap: float = 1e-7,
+    start: Floats | None = None,
+) -> Solution:
+    """Solve a PuLP problem or arrays once with HiGHS. PuLP is the language; its status and values are never used."""
+    model = problem if isinstance(problem, LinearModel) else read_pulp(problem)
+    return LiveModel(model).solve(time_limit=time_limit, gap=gap, start=start)
+
+
+def relaxation(model: LinearModel, weights: npt.ArrayLike = 1.0, time_limit: float | None = None) -> Relaxation:
+    """The least weighted change of row limits that makes `model` feasible. Rows of infinite weight may not move.
+
+    Column bounds are kept: write as a row what may have to give.
+    """
+    m, n = model.matrix.shape
+    weight = np.broadcast_to(np.asarray(weights, dtype=np.float64), (m,))
+    free = np.isfinite(weight)
+    both = sparse.hstack([model.matrix, sparse.eye_array(m), -sparse.eye_array(m)])
+    elastic = LinearModel(
+        cost=np.concatenate([np.zeros(n), np.where(free, weight, 0.0), np.where(free, weight, 0.0)]),
+        matrix=sparse.csr_array(both),
+        row_lower=model.row_lower,
+        row_upper=model.row_upper,
+        col_lower=np.concatenate([model.col_lower, np.zeros(2 * m)]),
+        col_upper=np.concatenate([model.col_upper, np.tile(np.where(free, math.inf, 0.0), 2)]),
+        integer=np.concatenate([model.integer, np.zeros(2 * m, dtype=bool)]),
+    )
+    solution = solve(elastic, time_limit=time_limit)
+    up, down = solution.values[n : n + m], solution.values[n + m :]
+    return Relaxation(solution, up - down, solution.objective)
+
+
+@lru_cache(maxsize=1)
+def highs_version() -> str:
+    """Version of HiGHS; raises EnvironmentFault for a release known to prove wrong optima."""
+    version = str(highspy.Highs().version())
+    if version in BANNED:
+        raise EnvironmentFault(f"highspy {version} is refused: {BANNED[version]}; install another release")
+    return version
+
+
+def _highs() -> Any:
+    highs_version()
+    highs = highspy.Highs()
+    for option, value in (("output_flag", False), ("threads", THREADS), ("random_seed", 0), ("mip_abs_gap", 1e-9)):
+        highs.setOptionValue(option, value)
+    return highs
+
+
+def _positions(index: npt.ArrayLike) -> npt.NDArray[np.int32]:
+    return np.atleast_1d(np.asarray(index, dtype=np.int32))
+
+
+def _changed(values: Floats, index: npt.ArrayLike, new: npt.ArrayLike) -> Floats:
+    out = values.copy()
+    out[_positions(index)] = new
+    return out
+
+
+# Second opinion: CBC, another program by other people, handed the same numbers in a file of our own.
+
+
+@lru_cache(maxsize=1)
+def cbc_path() -> Path | None:
+    """The CBC program: bundled with PuLP 3.3, from `cbcbox` or the system with PuLP 4; None when there is none."""
+    candidates: list[str | None] = []
+    try:
+        from pulp.apis.coin_api import pulp_cbc_path
+
+        candidates.append(str(pulp_cbc_path))
+    except ImportError:
+        pass
+    try:
+        import cbcbox  # type: ignore[import-not-found, unused-ignore]
+
+        candidates.append(str(cbcbox.cbc_bin_path()))
+    except ImportError:
+        pass
+    candidates.append(shutil.which("cbc"))
+    return next((Path(c) for c in candidates if c and shutil.which(c)), None)
+
+
+def second_opinion(model: LinearModel, time_limit: float = 60.0) -> Solution:
+    """Solve `model` with CBC. Raises EnvironmentFault when there is no CBC (see `cbc_path`).
+
+    CBC prints values with about eight digits, so its objective is good to about 1e-7; it gives no bound.
+    """
+    program = cbc_path()
+    if program is None:
+        raise EnvironmentFault("no CBC program found: PuLP 3.3 bundles one; with PuLP 4 install `pulp[cbc]`")
+    began = time.perf_counter()
+    with tempfile.TemporaryDirectory(prefix="supplychain-") as folder:
+        mps, out = Path(folder, "model.mps"), Path(folder, "solution.txt")
+        mps.write_text(_mps(model), encoding="ascii")
+        # CBC 2.10.3 proves wrong optima after its integer preprocessing (3 in 1,000 small random MILPs), and without it
+        # crashes on some infeasible ones: so without first, and with it only after a crash.
+        for preprocess in ("off", "sos"):
+            arguments = [str(program), str(mps), "-sec", str(time_limit), "-ratio", "1e-9", "-allow", "1e-9"]
+            arguments += ["-preprocess", preprocess, "-solve", "-solution", str(out)]
+            run = subprocess.run(arguments, capture_output=True, text=True, timeout=time_limit + 60, check=False)
+            if run.returncode == 0:
+                break
+        lines = out.read_text(encoding="ascii").splitlines() if out.exists() else []
+    head = lines[0].lower() if lines else ""
+    values = np.clip(0.0, model.col_lower, model.col_upper)
+    for line in lines[1:]:
+        parts = line.replace("**", " ").split()
+        if len(parts) >= 3 and parts[1].startswith("x"):
+            values[int(parts[1][1:])] = float(parts[2])
+    blank = replace(LiveModel(model)._outcome("error", began, 0), solver="cbc", version=_cbc_version(run.stdout))
+    if "unbounded" in head:
+        return replace(blank, status="unbounded")
+    if "infeasible" in head:
+        return replace(blank, status="infeasible")
+    complete = head.startswith("optimal")
+    # The eight digits CBC prints leave a larger violation than its own point has.
+    if not complete and ("stopped" not in head or violation(model, values) > 1e-5):
+        return replace(blank, status="no-solution" if "stopped" in head else "error")
+    return replace(
+        blank,
+        status="optimal" if complete else "feasible-not-proven",
+        objective=model.objective(values),
+        values=values,
+        violation=violation(model, values),
+    )
+
+
+def agrees(first: Solution, second: Solution, tolerance: float = 1e-6) -> bool:
+    """True when two solvers say the same: the same reason for no plan, or objectives within a relative `tolerance`."""
+    if first.has_values and second.has_values:
+        return abs(first.objective - second.objective) <= tolerance * max(1.0, abs(first.objective))
+    return first.status == second.status
+
+
+def _cbc_version(text: str) -> str:
+    return next((line.split()[-1] for line in text.splitlines() if line.startswith("Version")), "unknown")
+
+
+def _mps(model: LinearModel) -> str:
+    """Free-format MPS with every digit; names are positions, so no text of a user ever reaches a solver."""
+    low, high = model.row_lower, model.row_upper
+    kind = np.where(low == high, "E", np.where(np.isfinite(low), "G", np.where(np.isfinite(high), "L", "N")))
+    lines = ["NAME model", "ROWS", " N cost"] + [f" {k} r{i}" for i, k in enumerate(kind.tolist())]
+    lines.append("COLUMNS")
+    columns = model.matrix.tocsc()
+    for j in range(len(model.cost)):
+        if model.integer[j]:
+            lines.append(f" M{j} 'MARKER' 'INTORG'")
+        lines.append(f" x{j} cost {float(model.cost[j])!r}")
+        span = slice(columns.indptr[j], columns.indptr[j + 1])
+        entries = zip(columns.indices[span].tolist(), columns.data[span].tolist(), strict=True)
+        lines.extend(f" x{j} r{i} {value!r}" for i, value in entries)
+        if model.integer[j]:
+            lines.append(f" E{j} 'MARKER' 'INTEND'")
+    lines.append("RHS")
+    lines += [f" RHS r{i} {float(high[i] if kind[i] == 'L' else low[i])!r}" for i in np.flatnonzero(kind != "N")]
+    lines.append("RANGES")
+    lines += [f" RNG r{i} {float(high[i] - low[i])!r}" for i in np.flatnonzero((kind == "G") & np.isfinite(high))]
+    lines.append("BOUNDS")
+    for j, (lower, upper) in enumerate(zip(model.col_lower.tolist(), model.col_upper.tolist(), strict=True)):
+        lines.append(f" LO BND x{j} {lower!r}" if math.isfinite(lower) else f" MI BND x{j}")
+        lines.append(f" UP BND x{j} {upper!r}" if math.isfinite(upper) else f" PL BND x{j}")
+    return "\n".join([*lines, "ENDATA", ""])
