@@ -1,0 +1,164 @@
+"""Reads a CSV file strictly: says what a file is when it is not CSV, where it is cut or ragged, and converts nothing."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Iterator
+from itertools import islice
+
+import numpy as np
+import pyarrow as pa
+
+from supplychain.errors import Problems
+from supplychain.facts.raw import MAX_CELL, MAX_ROWS, RawTable, check_header
+
+_CHUNK = 50_000
+_SHOWN = 25  # faults of one kind told one by one; the rest are counted
+_MAGIC = (
+    (b"\x1f\x8b", "a gzip archive", "unpack it first"),
+    (b"PK\x03\x04", "a ZIP archive or Excel workbook", "save the sheet as CSV, or give the workbook its .xlsx name"),
+    (b"PAR1", "a Parquet file", "give it its .parquet name"),
+    (b"\xd0\xcf\x11\xe0", "an old or password-protected Excel workbook", "save the sheet as CSV (UTF-8)"),
+    (b"%PDF", "a PDF", "export the table as CSV"),
+    (b"version https://git-lfs", "a Git LFS pointer, not the data", "run `git lfs pull`"),
+)
+_STRAY_QUOTE = re.compile(r'[^",\r\n]"[^",\r\n]')
+_MERGE_MARKER = re.compile(r"^(<{7} |={7}$|>{7} )", re.MULTILINE)
+
+
+def read_csv(data: bytes, name: str, file: str, problems: Problems) -> RawTable | None:
+    """Return the table `name` held by the bytes of `file`, or None after adding what is wrong to `problems`."""
+    text = _decode(data, name, file, problems)
+    if text is None:
+        return None
+    limit = csv.field_size_limit(MAX_CELL)
+    try:
+        return _records(text, name, file, problems)
+    finally:
+        csv.field_size_limit(limit)
+
+
+def _decode(data: bytes, name: str, file: str, problems: Problems) -> str | None:
+    def refuse(code: str, rule: str, cure: str, value: object = "", row: int | None = None) -> None:
+        problems.add(code, rule, cure, file=file, table=name, row=row, value=value)
+
+    if not data.strip():
+        refuse("file-empty", "a table has a header and rows", "the file is empty: write it again or delete it")
+        return None
+    for magic, kind, cure in _MAGIC:
+        if data.startswith(magic):
+            refuse("file-kind", f"a .csv file holds comma-separated text; this is {kind}", cure)
+            return None
+    if data[:2] in (b"\xff\xfe", b"\xfe\xff") or data[:200].count(b"\0") > len(data[:200]) // 4:
+        refuse("encoding", "text is UTF-8; this is UTF-16 or binary", 'save as "CSV UTF-8"')
+        return None
+    if b"\0" in data:
+        line = data.count(b"\n", 0, data.index(b"\0")) + 1
+        refuse("nul", "text holds no NUL byte", "the file is damaged or binary: export it again", row=line)
+        return None
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        refuse(
+            "encoding",
+            "text is UTF-8",
+            f'byte 0x{data[error.start]:02x} at line {line} is not (Latin-1, Windows or GBK?): save as "CSV UTF-8"',
+            row=line,
+        )
+        return None
+    start = text[:2000].lstrip().lower()
+    if start.startswith(("<!doctype", "<html", "<?xml", "<head")):
+        refuse("file-kind", "a .csv file holds comma-separated text; this is a web page", "was it a login page?")
+        return None
+    if marker := _MERGE_MARKER.search(text):
+        line = text.count("\n", 0, marker.start()) + 1
+        refuse("merge-marker", "no unresolved merge is left in a table", "resolve the merge", marker.group(), line)
+        return None
+    if '"' in text:
+        stray = _STRAY_QUOTE.search(text)
+        if stray:
+            line = text.count("\n", 0, stray.start()) + 1
+            refuse("quote", 'a " inside a cell is doubled and the cell quoted', "quote the cell", stray.group(), line)
+            return None
+    return text
+
+
+def _records(text: str, name: str, file: str, problems: Problems) -> RawTable | None:
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    try:
+        header = next(reader)
+        while not header:
+            header = next(reader)
+    except StopIteration:
+        problems.add("file-empty", "a table has a header and rows", "write a header", file=file, table=name)
+        return None
+    except csv.Error as error:
+        _broken(str(error), text, 1, name, file, problems)
+        return None
+    if not check_header(header, name, file, problems):
+        return None
+    width = len(header)
+    chunks: list[list[pa.Array]] = []
+    numbers: list[np.ndarray] = []
+    row = 1
+    ragged = 0
+    try:
+        for records in _chunks(reader):
+            lengths = np.fromiter(map(len, records), dtype=np.int64, count=len(records))
+            at = np.arange(row + 1, row + 1 + len(records))
+            row += len(records)
+            if row > MAX_ROWS:
+                problems.add("too-long", f"a table has at most {MAX_ROWS:,} rows", file=file, table=name)
+                return None
+            wrong = np.flatnonzero((lengths != width) & (lengths != 0))
+            for index in wrong[: max(0, _SHOWN - ragged)]:
+                problems.add(
+                    "ragged",
+                    f"every record has {width} cells, as the header",
+                    f"this one has {lengths[index]}: quote cells that hold commas, or fill the record",
+                    file=file,
+                    table=name,
+                    row=int(at[index]),
+                    value=",".join(records[index]),
+                )
+            ragged += len(wrong)
+            if (lengths != width).any():
+                keep = lengths == width
+                records = [record for record, good in zip(records, keep, strict=True) if good]
+                at = at[keep]
+            if records:
+                chunks.append([pa.array(column, pa.large_string()) for column in zip(*records, strict=True)])
+                numbers.append(at)
+    except csv.Error as error:
+        _broken(str(error), text, row, name, file, problems)
+        return None
+    if ragged > _SHOWN:
+        problems.add(
+            "ragged", f"{ragged - _SHOWN:,} more records have the wrong number of cells", file=file, table=name
+        )
+    cells = {
+        column: pa.chunked_array([chunk[i] for chunk in chunks], type=pa.large_string())
+        for i, column in enumerate(header)
+    }
+    return RawTable(name, file, cells, np.concatenate(numbers) if numbers else np.empty(0, dtype=np.int64))
+
+
+def _chunks(reader: Iterator[list[str]]) -> Iterator[list[list[str]]]:
+    while records := list(islice(reader, _CHUNK)):
+        yield records
+
+
+def _broken(message: str, text: str, row: int, name: str, file: str, problems: Problems) -> None:
+    if "end of data" in message:
+        problems.add(
+            "cut", "quotes are closed", "the file ends inside a quoted cell: was it cut?", file=file, table=name
+        )
+    elif "field limit" in message:
+        problems.add(
+            "cell-size", f"a cell has at most {MAX_CELL:,} characters", "is a quote open?", file=file, table=name
+        )
+    else:
+        problems.add("quote", "cells are quoted as CSV asks", f"after row {row}: {message}", file=file, table=name)

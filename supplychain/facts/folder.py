@@ -1,0 +1,211 @@
+"""The files of a data package: which file holds which table, what may not be read, and the hash of what was read."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from supplychain.errors import EnvironmentFault, Problems, UsageError
+from supplychain.facts.csvfile import read_csv
+from supplychain.facts.parquetfile import read_parquet
+from supplychain.facts.raw import MAX_FILE, RawTable
+from supplychain.facts.workbook import read_workbook
+
+DESCRIPTOR = "datapackage.json"
+# Files that belong in a data package beside its tables.
+_COMPANIONS = frozenset({"readme.md", "card.md", "licence", "license", "licence.md", "license.md", "manifest.json"})
+_READERS = {".csv": read_csv, ".parquet": read_parquet}
+_MAX_DESCRIPTOR = 4_000_000
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What the files of a package hold: raw tables by name, and the names of tables whose file was refused."""
+
+    descriptor: dict[str, Any]
+    tables: dict[str, RawTable]
+    failed: frozenset[str]
+    hashes: dict[str, str]
+
+
+def read_contents(path: Path, problems: Problems) -> Contents:
+    """Read a folder or one workbook; faults go to `problems`.
+
+    Raises UsageError when `path` is not there and EnvironmentFault when the system refuses to read it.
+    """
+    if not path.exists() and not path.is_symlink():
+        raise UsageError(f"there is no data package at {str(path)!r}")
+    if path.is_dir():
+        return _read_folder(path, problems)
+    if path.suffix.lower() != ".xlsx":
+        raise UsageError(f"{str(path)!r} is not a data package: give its folder, or one .xlsx workbook")
+    data = _bytes(path, path.name, "", problems)
+    if data is None:
+        return Contents({}, {}, frozenset(), {})
+    descriptor, tables, failed = read_workbook(data, path.name, problems)
+    return Contents(descriptor, tables, failed, {path.name: _sha256(data)})
+
+
+def _read_folder(folder: Path, problems: Problems) -> Contents:
+    hashes: dict[str, str] = {}
+    descriptor = _read_descriptor(folder, hashes, problems)
+    tables: dict[str, RawTable] = {}
+    failed: set[str] = set()
+    for name, file in _table_files(folder, descriptor, problems).items():
+        data = _bytes(folder / file, file, name, problems)
+        raw = None
+        if data is not None:
+            hashes[file] = _sha256(data)
+            raw = _READERS[Path(file).suffix.lower()](data, name, file, problems)
+        if raw is None:
+            failed.add(name)
+        else:
+            tables[name] = raw
+    return Contents(descriptor, tables, frozenset(failed), dict(sorted(hashes.items())))
+
+
+def _read_descriptor(folder: Path, hashes: dict[str, str], problems: Problems) -> dict[str, Any]:
+    if not (folder / DESCRIPTOR).exists():
+        problems.warn(
+            "descriptor",
+            "a data package has a datapackage.json (name, title, version, licences, resources)",
+            "write one; tables are taken by the names of their files",
+            file=DESCRIPTOR,
+        )
+        return {}
+    data = _bytes(folder / DESCRIPTOR, DESCRIPTOR, "", problems)
+    if data is None:
+        return {}
+    hashes[DESCRIPTOR] = _sha256(data)
+    return parse_descriptor(data, DESCRIPTOR, problems)
+
+
+def parse_descriptor(data: bytes, file: str, problems: Problems) -> dict[str, Any]:
+    """Return the descriptor that `data` holds as JSON, {} after a problem when it is none."""
+    try:
+        if len(data) > _MAX_DESCRIPTOR:
+            raise ValueError(f"larger than {_MAX_DESCRIPTOR:,} bytes")
+        descriptor = json.loads(data.decode("utf-8-sig"))
+        if not isinstance(descriptor, dict):
+            raise ValueError("not an object")
+    except (ValueError, RecursionError) as error:
+        problems.add("descriptor", "datapackage.json is a JSON object", "correct it", file=file, value=error)
+        return {}
+    own = descriptor.get("supplychain", {})
+    resources = descriptor.get("resources", [])
+    if not isinstance(own, dict):
+        problems.add("descriptor", "'supplychain' is an object", 'e.g. {"schema": "network"}', file=file, value=own)
+        descriptor["supplychain"] = {}
+    good = isinstance(resources, list) and all(
+        isinstance(entry, dict) and isinstance(entry.get("name"), str) and isinstance(entry.get("path"), str)
+        for entry in resources
+    )
+    if not good:
+        problems.add("descriptor", "'resources' lists objects with a name and a path", "correct it", file=file)
+        descriptor["resources"] = []
+    return descriptor
+
+
+def _table_files(folder: Path, descriptor: dict[str, Any], problems: Problems) -> dict[str, str]:
+    """Return the file (relative to the folder) of each table: the descriptor's resources, then what lies beside them."""
+    listed: dict[str, list[str]] = {}
+    for entry in descriptor.get("resources", []):
+        if _inside(entry["path"], problems) and Path(entry["path"]).suffix.lower() in _READERS:
+            listed.setdefault(entry["name"], []).append(entry["path"])
+    known = {file for files in listed.values() for file in files}
+    for entry in sorted(folder.iterdir(), key=lambda entry: entry.name):
+        name = entry.name
+        if name == DESCRIPTOR or name in known or name.startswith(".") or name.lower() in _COMPANIONS:
+            continue
+        if entry.suffix.lower() in (*_READERS, ".xlsx") and not name.startswith("~$"):
+            if descriptor.get("resources") and entry.stem.lower() not in listed:
+                _stray(name, problems)
+            else:
+                listed.setdefault(entry.stem.lower(), []).append(name)
+        elif not entry.is_dir():
+            _stray(name, problems)
+    files: dict[str, str] = {}
+    for name, candidates in sorted(listed.items()):
+        if len(candidates) > 1:
+            problems.add(
+                "table-twice",
+                "a table stands in one file",
+                f"delete all but one of {', '.join(candidates)}",
+                file=candidates[1],
+                table=name,
+            )
+        elif candidates[0].lower().endswith(".xlsx"):
+            _stray(candidates[0], problems)
+            continue
+        files[name] = candidates[0]
+    return files
+
+
+def _stray(name: str, problems: Problems) -> None:
+    problems.warn(
+        "stray-file",
+        "a package holds its descriptor and its tables",
+        "not read: list it under resources in datapackage.json, or take it out",
+        file=name,
+    )
+
+
+def _inside(path: str, problems: Problems) -> bool:
+    parts = Path(path).parts
+    if not path or Path(path).is_absolute() or ".." in parts or "\\" in path or ":" in path or "\0" in path:
+        problems.add(
+            "path-outside",
+            "files of a package lie in its folder",
+            "give a path relative to the folder, without '..'",
+            file=DESCRIPTOR,
+            column="resources",
+            value=path,
+        )
+        return False
+    return True
+
+
+def _bytes(path: Path, shown: str, table: str, problems: Problems) -> bytes | None:
+    """Return the content of a regular file of the package, or None after a problem was added."""
+
+    def refuse(code: str, rule: str, cure: str) -> None:
+        problems.add(code, rule, cure, file=shown, table=table)
+
+    try:
+        if path.is_symlink() and not _target_inside(path):
+            refuse("link-outside", "links of a package stay in its folder", "put the file itself there")
+            return None
+        status = path.stat()
+        if stat.S_ISDIR(status.st_mode) or not stat.S_ISREG(status.st_mode):
+            refuse("not-a-file", "a table is a regular file", "this is a folder, pipe or device: put a file there")
+            return None
+        if status.st_size > MAX_FILE:
+            refuse("file-size", f"a file has at most {MAX_FILE:,} bytes", "split it or write it as Parquet")
+            return None
+        return path.read_bytes()
+    except FileNotFoundError:
+        refuse("file-missing", "every file that the package lists is there", "add the file, or drop it from resources")
+        return None
+    except (OSError, RuntimeError) as error:  # RuntimeError: a loop of links on Python 3.11 and 3.12
+        if isinstance(error, PermissionError):
+            raise EnvironmentFault(f"cannot read {str(path)!r}: permission denied") from error
+        if path.is_symlink():
+            refuse(
+                "link-outside", "links of a package stay in its folder and end at a file", "put the file itself there"
+            )
+            return None
+        raise EnvironmentFault(f"cannot read {str(path)!r}: {error}") from error
+
+
+def _target_inside(path: Path) -> bool:
+    target = Path(os.path.realpath(path))
+    return target.is_relative_to(os.path.realpath(path.parent)) and target.exists()
+
+
+def _sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()

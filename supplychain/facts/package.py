@@ -1,0 +1,139 @@
+"""Data packages: a folder of CSV or Parquet tables, or one XLSX, read and checked with every fault told at once."""
+
+from __future__ import annotations
+
+from collections.abc import Set
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from supplychain.errors import Problem, Problems
+from supplychain.facts import rules, rules_regimes
+from supplychain.facts.folder import DESCRIPTOR, Contents, read_contents
+from supplychain.facts.schema import NAMES, Schema, schema
+from supplychain.facts.tables import Loaded, check_periods, check_references, empty, load
+
+# Warnings that `strict` turns into errors: what a maintained package should not have.
+STRICT = frozenset(
+    {
+        "descriptor",
+        "duplicate-row",
+        "header-variant",
+        "lifetime-missing",
+        "stray-file",
+        "unknown-column",
+        "weight-missing",
+    }
+)
+
+
+@dataclass(frozen=True)
+class Package:
+    """A data package that passed its checks.
+
+    `tables` maps every table of the schema to a DataFrame with all of its columns: text is str ("" = unknown), numbers are
+    float64 (NaN), dates datetime64[s] (NaT), truth values pandas "boolean" (NA). `hashes` maps each file read to its SHA-256.
+    """
+
+    name: str
+    path: Path
+    schema: str
+    tables: dict[str, pd.DataFrame]
+    descriptor: dict[str, Any] = field(default_factory=dict)
+    hashes: dict[str, str] = field(default_factory=dict)
+    warnings: tuple[Problem, ...] = ()
+
+
+def read_package(path: Path | str, schema_name: str | None = None, *, strict: bool = False) -> Package:
+    """Read and check the data package at `path` (a folder, or one .xlsx file).
+
+    `schema_name` is "network" or "regimes"; by default the package's datapackage.json says which, or else its tables do.
+    With `strict`, faults of form (see STRICT) are refused too. Raises InputError with every fault found, UsageError when
+    there is nothing at `path`, EnvironmentFault when it cannot be read.
+    """
+    source = Path(path)
+    problems = Problems(strict=strict, strict_codes=STRICT)
+    contents = read_contents(source, problems)
+    kind = _schema(schema_name, contents, problems)
+    if kind is None:
+        problems.raise_if_any()
+        raise AssertionError("unreachable: a schema or a problem")
+    loaded = _load(contents, kind, problems)
+    check_references(loaded, kind, problems)
+    check_periods(loaded, problems)
+    (rules if kind.name == "network" else rules_regimes).check(loaded, contents.descriptor, problems)
+    problems.raise_if_any()
+    name = contents.descriptor.get("name")
+    return Package(
+        name=name if isinstance(name, str) and name else source.resolve().stem,
+        path=source,
+        schema=kind.name,
+        tables={table: part.frame for table, part in loaded.items()},
+        descriptor=contents.descriptor,
+        hashes=contents.hashes,
+        warnings=problems.warnings,
+    )
+
+
+def _schema(asked: str | None, contents: Contents, problems: Problems) -> Schema | None:
+    if asked is not None:
+        return schema(asked)
+    declared = contents.descriptor.get("supplychain", {}).get("schema")
+    if declared in NAMES:
+        return schema(declared)
+    if declared is not None:
+        problems.add(
+            "descriptor",
+            f"the schema is one of {', '.join(NAMES)}",
+            "correct 'supplychain': {'schema': ...}",
+            file=DESCRIPTOR,
+            value=declared,
+        )
+        return None
+    present: Set[str] = contents.tables.keys() | contents.failed
+    for name, telling in (("network", {"items", "supplies"}), ("regimes", {"controls", "regimes"})):
+        if present & telling:
+            return schema(name)
+    problems.add(
+        "not-a-package",
+        "a data package has tables such as items and supplies, or regimes and controls",
+        "is this the right folder?",
+        file=DESCRIPTOR,
+    )
+    return None
+
+
+def _load(contents: Contents, kind: Schema, problems: Problems) -> dict[str, Loaded]:
+    """Return every table of the schema, typed; a table that is absent and may be is empty."""
+    loaded: dict[str, Loaded] = {}
+    for table in kind.tables:
+        raw = contents.tables.get(table.name)
+        if raw is not None:
+            loaded[table.name] = load(raw, table, problems)
+            continue
+        loaded[table.name] = empty(table)
+        if table.required and table.name not in contents.failed:
+            users = sorted(
+                {f"{t.name}.{c.name}" for t in kind.tables for c in t.columns if _refers(c.references, table.name)}
+            )
+            problems.add(
+                "table-missing",
+                f"the package has a table {table.name}: {table.description}",
+                f"add {table.name}.csv" + (f"; {', '.join(users)} refer to it" if users else ""),
+                table=table.name,
+            )
+    for name in sorted(contents.tables.keys() - set(kind.names)):
+        problems.warn(
+            "stray-file",
+            f"the schema {kind.name} has no table {name}",
+            "not read: take it out",
+            file=contents.tables[name].file,
+            table=name,
+        )
+    return loaded
+
+
+def _refers(references: str, table: str) -> bool:
+    return references.split(".")[0] == table

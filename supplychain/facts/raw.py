@@ -1,0 +1,77 @@
+"""A table as it stands in a file: all cells text, every cell with its row number, nothing converted yet."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+from supplychain.errors import Problems
+
+MAX_COLUMNS = 1_000
+MAX_ROWS = 10_000_000
+MAX_CELL = 4_000_000  # characters; a longer cell is a broken quote or an attack
+MAX_FILE = 1_000_000_000  # bytes
+
+
+@dataclass(frozen=True)
+class RawTable:
+    """Cells of one table. `cells[column][i]` is the text at spreadsheet row `rows[i]`; blank is ""."""
+
+    name: str
+    file: str
+    cells: dict[str, pa.ChunkedArray]
+    rows: np.ndarray  # int64, the row number a spreadsheet shows (the header is row 1)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+
+def check_header(header: list[str], name: str, file: str, problems: Problems) -> bool:
+    """Check that a header has distinct, non-blank names and is not too wide; return whether it can be used."""
+    if len(header) > MAX_COLUMNS:
+        problems.add(
+            "too-wide", f"a table has at most {MAX_COLUMNS:,} columns", file=file, table=name, row=1, value=len(header)
+        )
+        return False
+    if len(header) == 1 and (";" in header[0] or "\t" in header[0]):
+        problems.add(
+            "delimiter",
+            "columns are separated by commas",
+            "save the file as comma-separated CSV with a decimal point",
+            file=file,
+            table=name,
+            row=1,
+            value=header[0],
+        )
+        return False
+    good = True
+    for number, column in enumerate(header, start=1):
+        if not column.strip():
+            problems.add(
+                "header-blank",
+                "every column has a name",
+                "name the column or delete it (is this a title line above the header?)",
+                file=file,
+                table=name,
+                row=1,
+                column=f"number {number}",
+            )
+            good = False
+    seen: set[str] = set()
+    for column in header:
+        plain = column.strip().lower()
+        if plain and plain in seen:
+            problems.add(
+                "header-duplicate",
+                "a column name occurs once",
+                "rename or delete one of the columns",
+                file=file,
+                table=name,
+                row=1,
+                column=column,
+            )
+            good = False
+        seen.add(plain)
+    return good
