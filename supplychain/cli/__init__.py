@@ -56,8 +56,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def run(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code; every foreseen fault is one message on standard error."""
-    from click.exceptions import Abort, ClickException
-
     from supplychain.errors import SupplychainError
 
     try:
@@ -65,10 +63,10 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except SupplychainError as error:
         typer.echo(str(error), err=True)
         return error.exit_code
-    except ClickException as error:
-        error.show()
+    except typer.TyperException as error:
+        typer.echo(f"usage: {error.format_message()} (supplychain COMMAND --help tells the options)", err=True)
         return EXIT_USAGE
-    except (KeyboardInterrupt, Abort):
+    except (KeyboardInterrupt, typer.Abort):
         typer.echo("interrupted", err=True)
         return EXIT_INTERRUPTED
     except BrokenPipeError:
