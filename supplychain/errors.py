@@ -56,8 +56,8 @@ def _plain(character: str) -> bool:
 class Problem:
     """One finding about one place in an input.
 
-    `row` is the row number a spreadsheet shows (the header is row 1), or None when the finding is about a whole table or
-    file. `value` is already escaped and shortened for display. `rule` says what must hold, `cure` what to do.
+    `row` is the row number a spreadsheet shows (the header is row 1), or None when the finding is about a whole table
+    or file. `value` is already escaped and shortened for display. `rule` says what must hold, `cure` what to do.
     """
 
     code: str

@@ -28,7 +28,6 @@ MAX_ID = 200
 _NUMBER = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$"
 _DATE = re.compile(r"(\d{4})(?:-(\d{2})(?:-(\d{2}))?)?", re.ASCII)
 _WHEN = re.compile(r"(?:c\. )?(\d{4}(?:-\d{2}(?:-\d{2})?)?)", re.ASCII)
-_FORMULA = r"^'+[=+\-@＝＋－＠]"  # a text that `write` put behind an apostrophe, so that no spreadsheet runs it
 
 Cure = Callable[[str], str]
 
@@ -104,16 +103,15 @@ def convert(cells: pa.ChunkedArray, column: Column, place: Place, problems: Prob
         kept = pc.if_else(pc.equal(trimmed, ""), "", text)
         _check_ids(kept, np.arange(len(kept)), column, place, problems)
         return _strings(kept)
-    plain = _plain_text(trimmed)
     if column.values and not column.references:
-        _check_values(plain, np.arange(len(plain)), column, place, problems)
+        _check_values(trimmed, np.arange(len(trimmed)), column, place, problems)
     if column.type == "country":
-        _check_countries(plain, column, place, problems)
+        _check_countries(trimmed, column, place, problems)
     elif column.type == "when":
-        _check_when(plain, column, place, problems)
+        _check_when(trimmed, column, place, problems)
     elif column.type == "url":
-        _check_urls(plain, column, place, problems)
-    return _strings(plain)
+        _check_urls(trimmed, column, place, problems)
+    return _strings(trimmed)
 
 
 def blank_column(column: Column, length: int) -> pd.Series:
@@ -129,13 +127,6 @@ def blank_column(column: Column, length: int) -> pd.Series:
 
 def _strings(cells: pa.Array) -> pd.Series:
     return pd.Series(pd.array(cells, dtype=STRING))
-
-
-def _plain_text(trimmed: pa.Array) -> pa.Array:
-    guarded = pc.match_substring_regex(trimmed, _FORMULA)
-    if not pc.any(guarded).as_py():
-        return trimmed
-    return pc.if_else(guarded, pc.utf8_slice_codeunits(trimmed, 1), trimmed)
 
 
 def _take(cells: pa.Array, where: np.ndarray) -> list[str]:
@@ -167,7 +158,8 @@ def _numbers(trimmed: pa.Array, blank: np.ndarray, column: Column, place: Place,
     outside(values < lowest, "too-small", f"{column.name} is at least {lowest:g}", hint)
     outside(values > highest, "too-large", f"{column.name} is at most {highest:g}", hint)
     if column.type != "number":
-        outside(values != np.floor(values), "integer", f"{column.name} is a whole number", "drop the decimals")
+        broken = np.isfinite(values) & (values != np.floor(values))
+        outside(broken, "integer", f"{column.name} is a whole number", "drop the decimals")
     tiny = np.flatnonzero((np.abs(values) < 1e-100) & (values != 0))
     for position in tiny[:SHOWN]:
         problems.warn(
@@ -267,7 +259,10 @@ def _lists(trimmed: pa.Array, column: Column, place: Place, problems: Problems) 
 
 
 def split_list(cells: pa.Array) -> tuple[pa.Array, np.ndarray]:
-    """Return the trimmed members of `;`-joined cells and, for each member, the position of its cell. Blank cells have none."""
+    """Return the trimmed members of `;`-joined cells and, for each member, the position of its cell.
+
+    A blank cell has no members.
+    """
     filled = np.flatnonzero(pc.not_equal(cells, "").to_numpy(zero_copy_only=False))
     lists = pc.split_pattern(cells.take(pa.array(filled)), ";")
     members = pc.utf8_trim_whitespace(pc.list_flatten(lists))

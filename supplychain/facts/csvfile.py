@@ -1,4 +1,4 @@
-"""Reads a CSV file strictly: says what a file is when it is not CSV, where it is cut or ragged, and converts nothing."""
+"""Reads a CSV file strictly: says what a file is when it is not CSV and where it is cut or ragged; converts nothing."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from supplychain.errors import Problems
-from supplychain.facts.raw import MAX_CELL, MAX_ROWS, RawTable, check_header
+from supplychain.facts.raw import MAX_CELL, MAX_ROWS, RawTable, check_header, unguard
 
 _CHUNK = 50_000
 _SHOWN = 25  # faults of one kind told one by one; the rest are counted
@@ -130,7 +130,7 @@ def _records(text: str, name: str, file: str, problems: Problems) -> RawTable | 
                 records = [record for record, good in zip(records, keep, strict=True) if good]
                 at = at[keep]
             if records:
-                chunks.append([pa.array(column, pa.large_string()) for column in zip(*records, strict=True)])
+                chunks.append([unguard(pa.array(column, pa.large_string())) for column in zip(*records, strict=True)])
                 numbers.append(at)
     except csv.Error as error:
         _broken(str(error), text, row, name, file, problems)

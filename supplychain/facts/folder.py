@@ -112,7 +112,7 @@ def parse_descriptor(data: bytes, file: str, problems: Problems) -> dict[str, An
 
 
 def _table_files(folder: Path, descriptor: dict[str, Any], problems: Problems) -> dict[str, str]:
-    """Return the file (relative to the folder) of each table: the descriptor's resources, then what lies beside them."""
+    """Return the file (relative to the folder) of each table: the resources, then what lies beside them."""
     listed: dict[str, list[str]] = {}
     for entry in descriptor.get("resources", []):
         if _inside(entry["path"], problems) and Path(entry["path"]).suffix.lower() in _READERS:

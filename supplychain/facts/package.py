@@ -14,6 +14,9 @@ from supplychain.facts import rules, rules_regimes
 from supplychain.facts.folder import DESCRIPTOR, Contents, read_contents
 from supplychain.facts.schema import NAMES, Schema, schema
 from supplychain.facts.tables import Loaded, check_periods, check_references, empty, load
+from supplychain.facts.write import write_package
+
+__all__ = ["STRICT", "Package", "read_package", "write_package"]
 
 # Warnings that `strict` turns into errors: what a maintained package should not have.
 STRICT = frozenset(
@@ -33,8 +36,9 @@ STRICT = frozenset(
 class Package:
     """A data package that passed its checks.
 
-    `tables` maps every table of the schema to a DataFrame with all of its columns: text is str ("" = unknown), numbers are
-    float64 (NaN), dates datetime64[s] (NaT), truth values pandas "boolean" (NA). `hashes` maps each file read to its SHA-256.
+    `tables` maps every table of the schema to a DataFrame with all of its columns: text is str ("" = unknown), numbers
+    are float64 (NaN), dates datetime64[s] (NaT), truth values pandas "boolean" (NA). `hashes` maps each file read to
+    its SHA-256.
     """
 
     name: str
@@ -49,9 +53,9 @@ class Package:
 def read_package(path: Path | str, schema_name: str | None = None, *, strict: bool = False) -> Package:
     """Read and check the data package at `path` (a folder, or one .xlsx file).
 
-    `schema_name` is "network" or "regimes"; by default the package's datapackage.json says which, or else its tables do.
-    With `strict`, faults of form (see STRICT) are refused too. Raises InputError with every fault found, UsageError when
-    there is nothing at `path`, EnvironmentFault when it cannot be read.
+    `schema_name` is "network" or "regimes"; by default the package's datapackage.json says which, or else its tables
+    do. With `strict`, faults of form (see STRICT) are refused too. Raises InputError with every fault found, UsageError
+    when there is nothing at `path`, EnvironmentFault when it cannot be read.
     """
     source = Path(path)
     problems = Problems(strict=strict, strict_codes=STRICT)
@@ -61,7 +65,7 @@ def read_package(path: Path | str, schema_name: str | None = None, *, strict: bo
         problems.raise_if_any()
         raise AssertionError("unreachable: a schema or a problem")
     loaded = _load(contents, kind, problems)
-    check_references(loaded, kind, problems)
+    check_references(loaded, kind, problems, contents.failed)
     check_periods(loaded, problems)
     (rules if kind.name == "network" else rules_regimes).check(loaded, contents.descriptor, problems)
     problems.raise_if_any()

@@ -1,4 +1,4 @@
-"""Reads a Parquet file as text cells, so that the same rules hold for it as for CSV; a damaged file is a problem, not a crash."""
+"""Reads a Parquet file as text cells, so that the rules of CSV hold for it; a damaged file is a problem, no crash."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def read_parquet(data: bytes, name: str, file: str, problems: Problems) -> RawTa
 
 
 def _as_text(values: pa.ChunkedArray, column: str, name: str, file: str, problems: Problems) -> pa.ChunkedArray | None:
-    """Return the values as the text that a CSV would hold: true/false, YYYY-MM-DD, the shortest exact number, "" for null."""
+    """Return the values as the text of a CSV: true/false, YYYY-MM-DD, the shortest exact number, "" for null."""
     kind = values.type
     if pa.types.is_dictionary(kind):
         values = values.cast(kind.value_type)

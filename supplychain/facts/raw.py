@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from supplychain.errors import Problems
 
@@ -13,6 +14,8 @@ MAX_COLUMNS = 1_000
 MAX_ROWS = 10_000_000
 MAX_CELL = 4_000_000  # characters; a longer cell is a broken quote or an attack
 MAX_FILE = 1_000_000_000  # bytes
+# Text that a spreadsheet would run as a formula leaves behind an apostrophe and loses it again on the way in.
+_FORMULA = "[=+\\-@\t\r\n＝＋－＠]"
 
 
 @dataclass(frozen=True)
@@ -26,6 +29,16 @@ class RawTable:
 
     def __len__(self) -> int:
         return len(self.rows)
+
+
+def guard(cells: pa.Array) -> pa.Array:
+    """Return the texts with an apostrophe in front of each that a spreadsheet would run as a formula."""
+    return pc.replace_substring_regex(cells, f"^('*{_FORMULA})", r"'\1")
+
+
+def unguard(cells: pa.Array) -> pa.Array:
+    """Undo `guard`."""
+    return pc.replace_substring_regex(cells, f"^'('*{_FORMULA})", r"\1")
 
 
 def check_header(header: list[str], name: str, file: str, problems: Problems) -> bool:

@@ -3,11 +3,11 @@
 Columns of the schema table:
 
 - ``table``, ``column``: what the row describes; column ``*`` describes the table itself.
-- ``type``: ``id`` (lower-case slug), ``ids`` (several, joined by ``;``), ``text``, ``codes`` (several, joined by ``;``), ``number``,
-  ``integer``, ``year``, ``boolean``, ``date`` (YYYY-MM-DD; YYYY-MM and YYYY are read as their first day), ``when`` (a date kept as
-  written, with an optional ``c.``), ``country`` (ISO 3166-1 alpha-3), ``url``.
-- ``required``: ``yes`` = no cell may be blank; ``column`` = the column must be there, its cells may be blank; for a table, ``yes`` =
-  the table must be there and have rows.
+- ``type``: ``id`` (lower-case slug), ``ids`` (several, joined by ``;``), ``text``, ``codes`` (likewise several),
+  ``number``, ``integer``, ``year``, ``boolean``, ``date`` (YYYY-MM-DD; YYYY-MM and YYYY are read as their first day),
+  ``when`` (a date kept as written, with an optional ``c.``), ``country`` (ISO 3166-1 alpha-3), ``url``.
+- ``required``: ``yes`` = no cell may be blank; ``column`` = the column must be there, its cells may be blank; for a
+  table, ``yes`` = the table must be there and have rows.
 - ``key``: ``yes`` on each column of the table's key. ``references``: ``table.column`` in which every value must occur.
 - ``values``: the only values allowed; beside ``references``, literals allowed in addition.
 - ``minimum``, ``maximum``: inclusive bounds of a number.

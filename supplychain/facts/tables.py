@@ -5,8 +5,9 @@ Structure only (headers, keys, references, periods); what the facts mean is chec
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -123,7 +124,7 @@ def _record_rows(raw: RawTable, found: Mapping[str, str], problems: Problems) ->
     """Return which rows are records: blank ones are passed over, repeated headers and totals are faults."""
     if not len(raw):
         return np.zeros(0, dtype=bool)
-    filled = np.zeros(len(raw), dtype=bool)
+    filled: np.ndarray = np.zeros(len(raw), dtype=bool)
     for texts in raw.cells.values():
         filled |= pc.not_equal(pc.utf8_trim_whitespace(texts), "").to_numpy()
         if filled.all():
@@ -143,7 +144,8 @@ def _record_rows(raw: RawTable, found: Mapping[str, str], problems: Problems) ->
         where = np.flatnonzero(mask)
         texts = first.take(pa.array(where[:SHOWN])).to_pylist()
         report(problems, where, [str(text) for text in texts], code, rule, cure, place, "")
-    return filled & ~total & ~repeated
+    keep: np.ndarray = filled & ~total & ~repeated
+    return keep
 
 
 def _distinct(loaded: Loaded, table: Table, problems: Problems) -> Loaded:
@@ -164,7 +166,7 @@ def _distinct(loaded: Loaded, table: Table, problems: Problems) -> Loaded:
     later = candidates.index.to_numpy() != first
     repeats = candidates.duplicated(keep="first").to_numpy(dtype=bool) & later
     label = ", ".join(key)
-    place = {"file": loaded.file, "table": loaded.name, "column": label}
+    place: dict[str, Any] = {"file": loaded.file, "table": loaded.name, "column": label}
     for position, other, repeat in list(zip(candidates.index[later], first[later], repeats[later], strict=True))[
         :SHOWN
     ]:
@@ -184,11 +186,18 @@ def _distinct(loaded: Loaded, table: Table, problems: Problems) -> Loaded:
     return Loaded(loaded.name, loaded.file, frame[keep].reset_index(drop=True), loaded.rows[keep])
 
 
-def check_references(tables: Mapping[str, Loaded], schema: Schema, problems: Problems) -> None:
-    """Report every cell that names a row which does not exist in the table it refers to."""
+def check_references(
+    tables: Mapping[str, Loaded], schema: Schema, problems: Problems, unread: Set[str] = frozenset()
+) -> None:
+    """Report every cell that names a row which does not exist in the table it refers to.
+
+    References into tables that could not be read (`unread`), or are missing though required, are left out: the table
+    itself was reported.
+    """
+    unread = unread | {table.name for table in schema.tables if table.required and not tables[table.name].file}
     for table in schema.tables:
         for column in table.columns:
-            if column.references:
+            if column.references and column.references.split(".")[0] not in unread:
                 _check_reference(tables, tables[table.name], column, problems)
 
 

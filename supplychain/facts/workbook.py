@@ -1,16 +1,239 @@
-"""Reads an Excel workbook (.xlsx), one sheet per table, as text cells; what a spreadsheet hides is a problem with its cell."""
+"""Excel workbooks (.xlsx), one sheet per table, as text cells; what a spreadsheet hides is a problem with its cell."""
 
 from __future__ import annotations
 
+import io
+import json
+import re
+import zipfile
+from collections.abc import Iterator, Mapping
+from datetime import date, datetime
 from typing import Any
 
-from supplychain.errors import Problems
-from supplychain.facts.raw import RawTable
+import numpy as np
+import pyarrow as pa
+
+from supplychain.errors import Problems, UsageError
+from supplychain.facts.raw import MAX_FILE, RawTable, check_header, guard, unguard
+
+DESCRIPTOR_SHEET = "datapackage"  # two columns: key, value (as JSON)
+_MAX_INFLATION = 100
+_EXCEL_CELL = 32_767  # characters; openpyxl cuts longer text without a word
+_MERGED = re.compile(rb'<(?:\w+:)?mergeCell\s[^>]*ref="([A-Z]+[0-9]+):[A-Z]+[0-9]+"')
+_HIDDEN = re.compile(rb'<(?:\w+:)?row\s(?=[^>]*\shidden="(?:1|true)")[^>]*?\br="([0-9]+)"')
+_SHOWN = 25
 
 
 def read_workbook(
     data: bytes, file: str, problems: Problems
 ) -> tuple[dict[str, Any], dict[str, RawTable], frozenset[str]]:
-    """Return the descriptor, the tables by sheet name, and the names of sheets that were refused."""
-    problems.add("file-kind", "workbooks are read", "", file=file)
-    return {}, {}, frozenset()
+    """Return the descriptor, the tables by sheet name, and the names of the sheets that were refused."""
+    import openpyxl
+
+    if not _opens(data, file, problems):
+        return {}, {}, frozenset()
+    try:
+        # Twice: once for the values, once to see which cells are formulas (a formula may have no stored value).
+        values = openpyxl.load_workbook(io.BytesIO(data), read_only=True, data_only=True)
+        formulas = openpyxl.load_workbook(io.BytesIO(data), read_only=True, data_only=False)
+        descriptor: dict[str, Any] = {}
+        tables: dict[str, RawTable] = {}
+        failed: set[str] = set()
+        for title in values.sheetnames:
+            sheet = values[title]
+            if not hasattr(sheet, "iter_rows"):
+                continue  # a chart
+            name = title.strip().lower()
+            if name == DESCRIPTOR_SHEET:
+                descriptor = _descriptor(sheet, file, problems)
+                continue
+            raw = _sheet(sheet, formulas[title], name, title, file, problems)
+            hidden = _hidden_structure(data, sheet, name, title, file, problems)
+            if raw is None or hidden:
+                failed.add(name)
+            else:
+                tables[name] = raw
+        return descriptor, tables, frozenset(failed)
+    except Exception as error:  # openpyxl raises KeyError, ValueError, TypeError, ParseError... on damaged parts
+        detail = f"{type(error).__name__}: {error}"
+        problems.add(
+            "damaged", "an .xlsx workbook is whole", "save it again from the spreadsheet", file=file, value=detail
+        )
+        return {}, {}, frozenset()
+
+
+def _opens(data: bytes, file: str, problems: Problems) -> bool:
+    if data.startswith(b"\xd0\xcf\x11\xe0"):
+        rule = "a workbook is .xlsx without a password"
+        problems.add("file-kind", rule, "remove the password, or save it as .xlsx", file=file)
+        return False
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            inflated = sum(entry.file_size for entry in archive.infolist())
+            if inflated > min(MAX_FILE, _MAX_INFLATION * max(len(data), 10_000)):
+                rule = f"a workbook unpacks to at most {_MAX_INFLATION} times its size"
+                problems.add("bomb", rule, "save it again from the spreadsheet", file=file, value=f"{inflated:,} bytes")
+                return False
+            for entry in archive.infolist():
+                if entry.filename.endswith((".xml", ".rels")) and b"<!DOCTYPE" in archive.read(entry)[:2000]:
+                    problems.add(
+                        "entity", "the parts of a workbook declare no document type", file=file, value=entry.filename
+                    )
+                    return False
+    except (zipfile.BadZipFile, OSError, ValueError, RuntimeError, NotImplementedError, EOFError) as error:
+        problems.add(
+            "damaged", "an .xlsx workbook is whole", "save it again from the spreadsheet", file=file, value=error
+        )
+        return False
+    return True
+
+
+def _sheet(sheet: Any, formulas: Any, name: str, title: str, file: str, problems: Problems) -> RawTable | None:
+    """Return the cells of one sheet as text."""
+    for each in (sheet, formulas):
+        each.reset_dimensions()
+    place = f"{file}!{title}"
+    records: list[list[str]] = []
+    numbers: list[int] = []
+    header: list[str] = []
+    faults = 0
+    for number, (row, written) in enumerate(zip(sheet.iter_rows(), formulas.iter_rows(), strict=True), start=1):
+        texts: list[str] = []
+        for cell, formula in zip(row, written, strict=True):
+            if formula.data_type == "f" and cell.value is None:
+                rule, cure = "a formula has a stored value", "open and save it in a spreadsheet, or paste the value"
+                faults += _fault("formula", rule, cure, cell, formula.value, place, name, faults, problems)
+            elif cell.data_type == "e":
+                rule, cure = "no cell holds an error", "repair the formula"
+                faults += _fault("error-cell", rule, cure, cell, cell.value, place, name, faults, problems)
+            texts.append(_text(cell.value))
+        while texts and not texts[-1]:
+            texts.pop()
+        if not texts:
+            continue
+        if not header:
+            header = texts
+            if not check_header(header, name, place, problems):
+                return None
+            continue
+        if len(texts) > len(header):
+            problems.add(
+                "ragged",
+                "cells stand under a header",
+                f"row {number} reaches further right than the header: name the column or clear the cells",
+                file=place,
+                table=name,
+                row=number,
+                value=texts[-1],
+            )
+            faults += 1
+        texts += [""] * (len(header) - len(texts))
+        records.append(texts[: len(header)])
+        numbers.append(number)
+    if not header:
+        problems.add("file-empty", "a table has a header and rows", "fill or delete the sheet", file=place, table=name)
+        return None
+    if faults:
+        return None
+    columns = zip(*records, strict=True) if records else [()] * len(header)
+    cells = {
+        column: pa.chunked_array([unguard(pa.array(texts, pa.large_string()))])
+        for column, texts in zip(header, columns, strict=True)
+    }
+    return RawTable(name, place, cells, np.array(numbers, dtype=np.int64))
+
+
+def _fault(
+    code: str, rule: str, cure: str, cell: Any, value: object, place: str, name: str, faults: int, problems: Problems
+) -> int:
+    if faults < _SHOWN:
+        at = f"{place}!{cell.coordinate}"
+        problems.add(code, rule, cure, file=at, table=name, row=cell.row, value=value)
+    return 1
+
+
+def _text(value: object) -> str:
+    """Return the text that a CSV would hold for a cell's value."""
+    from openpyxl.utils.escape import unescape
+
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, datetime):
+        return value.date().isoformat()
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, float):
+        return repr(int(value)) if value.is_integer() and abs(value) < 1e15 else repr(value)
+    text = str(value)
+    return str(unescape(text)) if "_x" in text else text
+
+
+def _hidden_structure(data: bytes, sheet: Any, name: str, title: str, file: str, problems: Problems) -> bool:
+    """Report merged headers and hidden rows, which openpyxl does not show when it streams a sheet."""
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        xml = archive.read(sheet._worksheet_path)
+    found = False
+    for match in list(_MERGED.finditer(xml))[:_SHOWN]:
+        cell = match[1].decode()
+        at = f"{file}!{title}!{cell}"
+        problems.add("merged", "no cells are merged", "unmerge them and fill each cell", file=at, table=name)
+        found = True
+    for match in list(_HIDDEN.finditer(xml))[:_SHOWN]:
+        row = int(match[1])
+        at = f"{file}!{title}!A{row}"
+        problems.add("hidden-row", "no rows are hidden", "show or delete it", file=at, table=name, row=row)
+        found = True
+    return found
+
+
+def _descriptor(sheet: Any, file: str, problems: Problems) -> dict[str, Any]:
+    from supplychain.facts.folder import parse_descriptor
+
+    rows = sheet.iter_rows(min_row=2, max_row=100, max_col=2, values_only=True)
+    parts = [f"{json.dumps(str(row[0]))}: {_text(row[1]) or 'null'}" for row in rows if len(row) == 2 and row[0]]
+    return parse_descriptor(("{" + ", ".join(parts) + "}").encode(), f"{file}!{sheet.title}", problems)
+
+
+def write_workbook(descriptor: Mapping[str, Any], tables: Mapping[str, Mapping[str, pa.Array]]) -> bytes:
+    """Return the bytes of a workbook with one sheet per table; the same content gives the same bytes."""
+    import openpyxl
+    from openpyxl.utils.escape import escape
+
+    book = openpyxl.Workbook(write_only=True)
+    about = book.create_sheet(DESCRIPTOR_SHEET)
+    about.append(["key", "value"])
+    for key, value in descriptor.items():
+        about.append([key, json.dumps(value, ensure_ascii=False)])
+    for name, columns in tables.items():
+        sheet = book.create_sheet(name)
+        sheet.append(list(columns))
+        for record in zip(*(_excel(column, name, header) for header, column in columns.items()), strict=True):
+            sheet.append([escape(value) if isinstance(value, str) else value for value in record])
+    buffer = io.BytesIO()
+    book.save(buffer)
+    return _timeless(buffer.getvalue())
+
+
+def _excel(column: pa.Array, table: str, header: str) -> Iterator[Any]:
+    if not pa.types.is_string(column.type):
+        for value in column.to_pylist():
+            yield value.isoformat() if isinstance(value, date) else value
+        return
+    for value in guard(column).to_pylist():
+        if len(value) > _EXCEL_CELL:
+            raise UsageError(f"{table}.{header} has a cell of {len(value):,} characters; Excel holds {_EXCEL_CELL:,}")
+        yield value or None
+
+
+def _timeless(data: bytes) -> bytes:
+    """Return the workbook without the moment of its writing."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(data)) as old, zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as new:
+        for entry in old.infolist():
+            content = old.read(entry)
+            if entry.filename == "docProps/core.xml":
+                content = re.sub(rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", b"2000-01-01T00:00:00Z", content)
+            new.writestr(zipfile.ZipInfo(entry.filename, (1980, 1, 1, 0, 0, 0)), content, zipfile.ZIP_DEFLATED)
+    return out.getvalue()

@@ -1,0 +1,169 @@
+"""Writes data packages, as a folder of CSV or Parquet tables or as one XLSX: whole or not at all, and always alike."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from supplychain.errors import EnvironmentFault, UsageError
+from supplychain.facts.folder import DESCRIPTOR
+from supplychain.facts.raw import guard
+from supplychain.facts.schema import NUMERIC, Table, schema
+from supplychain.facts.workbook import write_workbook
+
+if TYPE_CHECKING:
+    from supplychain.facts.package import Package
+
+FORMATS = ("csv", "parquet")
+
+
+def write_package(package: Package, path: Path | str, *, format: str = "csv", overwrite: bool = False) -> None:
+    """Write `package` to `path`: a workbook when it ends in .xlsx, else a folder with one file per table.
+
+    Empty optional tables are left out. Everything is written beside `path` and then renamed, so that an interrupted run
+    leaves the old state. `overwrite` is needed to replace what is there; the other files of a replaced folder are kept.
+    """
+    target = Path(path)
+    if format not in FORMATS:
+        raise UsageError(f"format is one of {', '.join(FORMATS)}, not {format!r}")
+    if target.exists() and not overwrite and not (target.is_dir() and not any(target.iterdir())):
+        raise UsageError(f"{str(target)!r} is there already: give another path, or ask to overwrite it")
+    kind = schema(package.schema)
+    tables = {
+        table.name: package.tables[table.name]
+        for table in kind.tables
+        if table.required or len(package.tables[table.name])
+    }
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if target.suffix.lower() == ".xlsx":
+            texts = {name: _columns(frame, kind[name], native=True) for name, frame in tables.items()}
+            _replace_file(target, write_workbook(_descriptor(package, {}), texts))
+        else:
+            _write_folder(package, tables, target, format)
+    except OSError as error:
+        raise EnvironmentFault(f"cannot write {str(target)!r}: {error.strerror or error}") from error
+
+
+def _descriptor(package: Package, files: Mapping[str, str]) -> dict[str, Any]:
+    described = {key: value for key, value in package.descriptor.items() if key != "resources"}
+    described.setdefault("name", package.name)
+    described["supplychain"] = {**described.get("supplychain", {}), "schema": package.schema}
+    kinds = {".csv": "csv", ".parquet": "parquet"}
+    before = {entry["name"]: entry for entry in package.descriptor.get("resources", [])}
+    if files:
+        described["resources"] = [
+            {**before.get(name, {}), "name": name, "path": file, "format": kinds[Path(file).suffix]}
+            for name, file in files.items()
+        ]
+    return described
+
+
+def _write_folder(package: Package, tables: Mapping[str, pd.DataFrame], target: Path, format: str) -> None:
+    kind = schema(package.schema)
+    files = {name: f"{name}.{format}" for name in tables}
+    work = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
+    try:
+        work.chmod(0o755)
+        for name, frame in tables.items():
+            if format == "csv":
+                data = _csv(_columns(frame, kind[name], native=False))
+            else:
+                data = _parquet(_columns(frame, kind[name], native=True))
+            _write_file(work / files[name], data)
+        text = json.dumps(_descriptor(package, files), indent=2, ensure_ascii=False) + "\n"
+        _write_file(work / DESCRIPTOR, text.encode())
+        if target.exists():
+            _keep_others(target, work)
+            old = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
+            os.replace(target, old)
+            os.replace(work, target)
+            shutil.rmtree(old)
+        else:
+            os.replace(work, target)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+def _keep_others(target: Path, work: Path) -> None:
+    """Copy what is not a table or descriptor from the folder that will be replaced."""
+    if not (target / DESCRIPTOR).is_file() and any(target.iterdir()):
+        raise UsageError(f"{str(target)!r} is not a data package and will not be replaced")
+    tables = {f"{path.stem}{suffix}" for path in work.iterdir() for suffix in (".csv", ".parquet")}
+    for entry in sorted(target.iterdir()):
+        if entry.name == DESCRIPTOR or entry.name in tables:
+            continue
+        if entry.is_dir() and not entry.is_symlink():
+            shutil.copytree(entry, work / entry.name, symlinks=True)
+        else:
+            shutil.copy2(entry, work / entry.name, follow_symlinks=False)
+
+
+def _columns(frame: pd.DataFrame, table: Table, *, native: bool) -> dict[str, pa.Array]:
+    """Return the columns in canonical order: as text for CSV, or (`native`) numbers, days and truth values as such."""
+    known = {column.name: column for column in table.columns}
+    columns: dict[str, pa.Array] = {}
+    for name in [*known, *(other for other in frame.columns if other not in known)]:
+        kind = known[name].type if name in known else "text"
+        values = pa.array(frame[name], from_pandas=True)
+        if isinstance(values, pa.ChunkedArray):
+            values = values.combine_chunks()
+        if kind in NUMERIC:
+            values = values.cast(pa.float64())
+        elif kind == "date":
+            values = values.cast(pa.date32(), safe=False)
+        elif kind != "boolean":
+            values = pc.fill_null(values.cast(pa.string()), "")
+        columns[name] = values if native else _text(values)
+    return columns
+
+
+def _text(values: pa.Array) -> pa.Array:
+    if pa.types.is_string(values.type):
+        return guard(values)
+    return pc.fill_null(values.cast(pa.string()), "")
+
+
+def _csv(columns: Mapping[str, pa.Array]) -> bytes:
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows(zip(*(column.to_pylist() for column in columns.values()), strict=True))
+    return text.getvalue().encode()
+
+
+def _parquet(columns: Mapping[str, pa.Array]) -> bytes:
+    sink = pa.BufferOutputStream()
+    pq.write_table(pa.table(dict(columns)), sink, compression="zstd", write_page_checksum=True)
+    return bytes(sink.getvalue())
+
+
+def _write_file(path: Path, data: bytes) -> None:
+    with path.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _replace_file(target: Path, data: bytes) -> None:
+    handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+    os.close(handle)
+    work = Path(name)
+    try:
+        _write_file(work, data)
+        work.chmod(0o644)
+        os.replace(work, target)
+    finally:
+        work.unlink(missing_ok=True)
