@@ -1,0 +1,207 @@
+"""Writes a run: everything into a folder beside the target, then one rename; a reader sees the old run or the new one."""
+
+from __future__ import annotations
+
+import ctypes
+import io
+import json
+import os
+import shutil
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from supplychain.errors import EnvironmentFault, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    import pandas as pd
+
+MANIFEST = "manifest.json"
+# A cell that a spreadsheet would run as a formula is written with a leading apostrophe (OWASP ASVS 1.2.10).
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "＝", "＋", "－", "＠")
+_FILE_MODE, _FOLDER_MODE = 0o600, 0o700
+
+
+@dataclass
+class Run:
+    """A run being built: files go into ``folder`` and are listed in ``written`` in the order they were written."""
+
+    folder: Path
+    written: list[str] = field(default_factory=list)
+
+    def write(self, name: str, data: bytes) -> None:
+        """Write one file, readable by its owner only."""
+        path = self.folder / name
+        path.parent.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
+        with path.open("xb") as stream:
+            os.fchmod(stream.fileno(), _FILE_MODE)
+            stream.write(data)
+            stream.flush()
+            os.fsync(stream.fileno())
+        self.written.append(name)
+
+    def write_table(self, name: str, table: pd.DataFrame) -> None:
+        """Write a table twice: ``tables/NAME.csv`` for people, ``tables/NAME.parquet`` for programs."""
+        flat = flatten(table)
+        buffer = io.BytesIO()
+        flat.to_parquet(buffer, index=False, compression="zstd")
+        self.write(f"tables/{name}.parquet", buffer.getvalue())
+        self.write(f"tables/{name}.csv", csv_text(flat).encode("utf-8"))
+
+
+def flatten(table: pd.DataFrame) -> pd.DataFrame:
+    """Return ``table`` with lists and records inside cells as JSON text and days as text YYYY-MM-DD."""
+    import pandas as pd
+
+    flat = table.reset_index(drop=True).copy()
+    for name in flat.columns:
+        if pd.api.types.is_datetime64_any_dtype(flat[name]):
+            flat[name] = flat[name].dt.strftime("%Y-%m-%d").fillna("")
+        elif flat[name].dtype == object:
+            cells = [_flat(value) for value in flat[name]]
+            flat[name] = pd.Series(cells, dtype="str") if all(isinstance(c, str) for c in cells) else cells
+    return flat
+
+
+def _flat(value: Any) -> Any:
+    if isinstance(value, (list, tuple, dict)):
+        return json.dumps(value, ensure_ascii=False, default=str)
+    return value
+
+
+def csv_text(table: pd.DataFrame) -> str:
+    """Return a flat table as CSV in which no text can run as a formula; numbers stay numbers."""
+    import pandas as pd
+
+    safe = table.copy()
+    for name in safe.columns:
+        if not pd.api.types.is_numeric_dtype(safe[name]):
+            safe[name] = [
+                f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA_STARTS) else value
+                for value in safe[name]
+            ]
+    return str(safe.to_csv(index=False, lineterminator="\n"))
+
+
+def check_target(target: Path, inputs: Sequence[Path]) -> None:
+    """Refuse, before anything is computed, a target that is an input, holds something else, or cannot be written."""
+    resolved = target.resolve()
+    for source in inputs:
+        root = source.resolve()
+        if resolved == root or root in resolved.parents or resolved in root.parents:
+            raise UsageError(f"--output {target} overlaps the input {source}: name another folder")
+    if target.is_symlink() or (target.exists() and not target.is_dir()):
+        raise UsageError(f"--output {target} exists and is not a folder: name another one")
+    if target.is_dir() and any(target.iterdir()) and not is_run(target):
+        raise UsageError(f"--output {target} holds files that are not a run of supplychain: name another folder")
+    try:
+        resolved.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise EnvironmentFault(f"cannot create {resolved.parent}: {error.strerror or error}") from error
+    if not os.access(resolved.parent, os.W_OK | os.X_OK):
+        raise EnvironmentFault(f"cannot write in {resolved.parent}: permission denied")
+
+
+def is_run(folder: Path) -> bool:
+    """Say whether ``folder`` holds a finished run of this tool."""
+    try:
+        return str(json.loads((folder / MANIFEST).read_text(encoding="utf-8")).get("tool")) == "supplychain"
+    except (OSError, ValueError, AttributeError):
+        return False
+
+
+@contextmanager
+def writing(target: Path) -> Iterator[Run]:
+    """Give a run to fill; on a clean end it takes the place of ``target`` at once, on any error nothing changes.
+
+    Raises EnvironmentFault when another live process writes the same run, or when the disk refuses.
+    """
+    target = target.resolve()
+    beside = target.with_name(f".{target.name}.{os.getpid()}.part")
+    with _lock(target):
+        try:
+            _clear_remains(target)
+            beside.mkdir(mode=_FOLDER_MODE)
+            run = Run(beside)
+            yield run
+            _put_in_place(beside, target)
+        except OSError as error:
+            raise EnvironmentFault(f"cannot write the run {target}: {error.strerror or error}") from error
+        finally:
+            shutil.rmtree(beside, ignore_errors=True)
+
+
+@contextmanager
+def _lock(target: Path) -> Iterator[None]:
+    """Hold ``.NAME.lock`` beside the target; the lock of a process that is gone is taken over."""
+    lock = target.with_name(f".{target.name}.lock")
+    for attempt in (1, 2):
+        try:
+            handle = os.open(lock, os.O_CREAT | os.O_EXCL | os.O_WRONLY, _FILE_MODE)
+            break
+        except FileExistsError:
+            owner = _owner(lock)
+            if attempt == 2 or (owner and _alive(owner)):
+                raise EnvironmentFault(
+                    f"another run writes {target} (process {owner or 'unknown'}); wait for it, or remove {lock}"
+                ) from None
+            lock.unlink(missing_ok=True)
+        except OSError as error:
+            raise EnvironmentFault(f"cannot lock {target}: {error.strerror or error}") from error
+    try:
+        os.write(handle, str(os.getpid()).encode())
+        os.close(handle)
+        yield
+    finally:
+        lock.unlink(missing_ok=True)
+
+
+def _owner(lock: Path) -> int:
+    try:
+        return int(lock.read_text().strip() or 0)
+    except (OSError, ValueError):
+        return 0
+
+
+def _alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True
+
+
+def _clear_remains(target: Path) -> None:
+    """Remove what a killed process left beside the target; we hold the lock, so nobody is using it."""
+    for part in target.parent.glob(f".{target.name}.*.part"):
+        shutil.rmtree(part, ignore_errors=True)
+
+
+def _put_in_place(beside: Path, target: Path) -> None:
+    """Rename; where a run stands already, exchange the two folders in one step, so no moment is without a run."""
+    if not target.exists():
+        beside.rename(target)
+    elif not _exchange(beside, target):
+        aside = target.with_name(f".{target.name}.{os.getpid()}.old.part")
+        target.rename(aside)
+        beside.rename(target)
+        shutil.rmtree(aside, ignore_errors=True)
+    handle = os.open(target.parent, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _exchange(first: Path, second: Path) -> bool:
+    """Swap two folders in one step (Linux renameat2, RENAME_EXCHANGE); False where the system cannot."""
+    rename = getattr(ctypes.CDLL(None), "renameat2", None) if os.name == "posix" else None
+    if rename is None:
+        return False
+    here, exchange = -100, 2  # AT_FDCWD, RENAME_EXCHANGE
+    return bool(rename(here, os.fsencode(first), here, os.fsencode(second), exchange) == 0)
