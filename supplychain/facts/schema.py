@@ -9,7 +9,8 @@ Columns of the schema table:
 - ``required``: ``yes`` = no cell may be blank; ``column`` = the column must be there, its cells may be blank; for a
   table, ``yes`` = the table must be there and have rows.
 - ``key``: ``yes`` on each column of the table's key. ``references``: ``table.column`` in which every value must occur.
-- ``values``: the only values allowed; beside ``references``, literals allowed in addition.
+- ``values``: the only values allowed (one that ends in ``:`` allows every code with that prefix); beside
+  ``references``, literals allowed in addition.
 - ``minimum``, ``maximum``: inclusive bounds of a number.
 """
 
