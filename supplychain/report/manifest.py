@@ -109,7 +109,7 @@ def read(folder: Path) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Finding:
-    """One comparison of a verification: what was compared, its name, and how it ended (same, changed, missing, extra)."""
+    """One comparison of a verification: what, its name, and how it ended (same, changed, missing, extra)."""
 
     kind: str
     name: str
@@ -122,7 +122,7 @@ class Finding:
 
 
 def compare_outputs(folder: Path, body: Mapping[str, Any]) -> list[Finding]:
-    """Compare the files of a run with the hashes in its manifest; files that the manifest does not know are told too."""
+    """Compare the files of a run with the hashes in its manifest; files it does not know are told too."""
     findings = []
     for name, entry in sorted(body["outputs"].items()):
         path = folder / name
@@ -154,7 +154,7 @@ def compare_inputs(then: Sequence[Mapping[str, Any]], now_: Sequence[Mapping[str
 
 
 def compare_environments(then: Mapping[str, Any], now_: Mapping[str, Any]) -> list[Finding]:
-    """Name every version that differs; differing versions explain differing bytes, they are not a fault by themselves."""
+    """Name every version that differs: that explains differing bytes, and is no fault by itself."""
     old, new = _versions(then), _versions(now_)
     return [
         Finding("version", name, "changed", f"{old.get(name, 'absent')} then, {new.get(name, 'absent')} now")

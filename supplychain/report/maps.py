@@ -1,4 +1,4 @@
-"""The world map: decodes TopoJSON outlines, projects them (Equal Earth) and fills each state by its value in one table."""
+"""The world map: TopoJSON outlines, projected (Equal Earth), each state filled by its value in one table."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ _SMALL = 22.0  # square pixels: a state that covers less is also marked by a dot
 _LARGE = 1500.0  # square pixels: a state that covers more carries its own name; the others are named in the oceans
 _MERIDIAN = 11.5  # degrees east in the middle: the page's edge then runs through the Bering Strait and cuts no land
 _ATLANTIC, _PACIFIC = 412.0, 968.0  # pixels: where the names of small western and eastern states stand
+NAMELESS = "none"  # land that the outlines give no code: drawn, never filled
 _STEPS = (0.0005, 0.05, 0.15, 0.3, 0.5)
 _FILLS = ("#e6ebef", "#cfe0ee", "#9cc3e0", "#5f9bc9", "#2f6ea5", "#143f68")
 
@@ -115,13 +116,13 @@ def outlines(file: Path, key: str = "id") -> dict[str, Outline]:
     arcs = [_thin(_to_page(arc)) for arc in decode_arcs(topology)]
     found: dict[str, list[NDArray[np.float64]]] = {}
     for geometry in topology["objects"]["countries"]["geometries"]:
-        code = str(geometry.get(key) or geometry.get("properties", {}).get(key) or "")
+        code = str(geometry.get(key) or geometry.get("properties", {}).get(key) or NAMELESS)
         pieces = geometry.get("arcs", [])
         polygons = [pieces] if geometry["type"] == "Polygon" else pieces
         rings = [_ring(arcs, ring) for polygon in polygons for ring in polygon]
         whole = (ring for ring in rings if len(ring) > 2 and np.abs(np.diff(ring[:, 0])).max() < WIDTH / 3)
         found.setdefault(code, []).extend(whole)
-    return {code: _outline(rings) for code, rings in sorted(found.items()) if rings and code}
+    return {code: _outline(rings) for code, rings in sorted(found.items()) if rings}
 
 
 def _outline(rings: list[NDArray[np.float64]]) -> Outline:
@@ -191,7 +192,12 @@ def words_of(names: Mapping[str, str], code: str) -> Markup:
 
 def _names(shapes: Mapping[str, Outline], labels: Mapping[str, str]) -> list[Markup]:
     """Write each label: on the state where it fits, else in the nearest ocean with a line to the state."""
-    halo = {"stroke": "#ffffff", "stroke_width": 3, "paint_order": "stroke", "stroke_linejoin": "round"}
+    halo: dict[str, float | str | None] = {
+        "stroke": "#ffffff",
+        "stroke_width": 3,
+        "paint_order": "stroke",
+        "stroke_linejoin": "round",
+    }
     drawn = []
     for edge, anchor, towards in ((_ATLANTIC, "end", 1), (_PACIFIC, "start", -1)):
         last = -100.0

@@ -1,4 +1,4 @@
-"""Builds SVG as text: every attribute and every word is escaped, numbers are short, so the same input gives the same bytes."""
+"""Builds SVG as text: all attributes and words escaped, numbers short, so the same input gives the same bytes."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def num(value: float, digits: int = 1) -> str:
 
 
 def tag(name: str, *inside: Markup | str, **attributes: float | str | None) -> Markup:
-    """Return one element; ``_`` in an attribute's name stands for ``-``, a trailing one is dropped; None leaves it out."""
+    """Return one element; ``_`` in an attribute's name is ``-``, a trailing one is dropped; None leaves it out."""
     written = "".join(
         f' {key.rstrip("_").replace("_", "-")}="{escape(num(value) if isinstance(value, (int, float)) else value)}"'
         for key, value in attributes.items()

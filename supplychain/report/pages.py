@@ -1,4 +1,4 @@
-"""Turns sections into the one HTML file: no script, no outside asset, every word escaped, a policy that forbids the rest."""
+"""Turns sections into the one HTML file: no script, no outside asset, every word of the data escaped."""
 
 from __future__ import annotations
 

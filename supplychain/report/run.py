@@ -1,4 +1,4 @@
-"""Writes a run: everything into a folder beside the target, then one rename; a reader sees the old run or the new one."""
+"""Writes a run: everything into a folder beside the target, then one rename; readers see the old run or the new."""
 
 from __future__ import annotations
 
@@ -177,7 +177,9 @@ def _alive(process: int) -> bool:
 
 
 def _clear_remains(target: Path) -> None:
-    """Remove what a killed process left beside the target; we hold the lock, so nobody is using it."""
+    """Undo what a killed process left half done; we hold the lock, so nobody is using it."""
+    for aside in sorted(target.parent.glob(f".{target.name}.*.old")):
+        shutil.rmtree(aside) if target.exists() else aside.rename(target)
     for part in target.parent.glob(f".{target.name}.*.part"):
         shutil.rmtree(part, ignore_errors=True)
 
@@ -187,7 +189,7 @@ def _put_in_place(beside: Path, target: Path) -> None:
     if not target.exists():
         beside.rename(target)
     elif not _exchange(beside, target):
-        aside = target.with_name(f".{target.name}.{os.getpid()}.old.part")
+        aside = target.with_name(f".{target.name}.{os.getpid()}.old")
         target.rename(aside)
         beside.rename(target)
         shutil.rmtree(aside, ignore_errors=True)

@@ -1,9 +1,10 @@
-"""The network picture: items in columns by tier, every one named; colour only where something binds (focus + context)."""
+"""The network picture: items in columns by tier, all named; colour only where something binds (focus + context)."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
 
@@ -42,13 +43,15 @@ class _Place:
 def _columns(items: pd.DataFrame) -> list[tuple[str, list[pd.DataFrame]]]:
     """Split the items by tier, and a long tier by whole categories, into columns of about equal length."""
     columns: list[tuple[str, list[pd.DataFrame]]] = []
-    for tier, inside in items.sort_values(["tier", "category", "name", "item"]).groupby("tier"):
+    ordered = items.sort_values(["tier", "category", "name", "item"])
+    for tier in sorted({int(tier) for tier in ordered["tier"].fillna(99)}):
+        inside = ordered[ordered["tier"].fillna(99) == tier]
         blocks = [block for _, block in inside.groupby("category")]
         pieces = -(-len(inside) // _MOST)
         target = len(inside) / pieces
         filled = 0
         current: list[pd.DataFrame] = []
-        heading = TIERS.get(int(tier), f"Tier {int(tier)}") if not isinstance(tier, tuple) else "Items"
+        heading = TIERS.get(tier, f"Tier {tier}")
         for block in blocks:
             if current and filled + len(block) / 2 > target and pieces > 1:
                 columns.append((heading, current))
@@ -79,10 +82,10 @@ def draw(items: pd.DataFrame, chains: pd.DataFrame, label: str) -> Markup:
             y += _GAP
             category = str(block["category"].iloc[0]).replace("-", " ") or "uncategorised"
             headings.append(marks.text(x, y, category.upper(), font_size=7, fill=marks.MUTED, letter_spacing=0.6))
-            for row in block.itertuples(index=False):
+            for row in block.to_dict("records"):
                 y += _ROW
-                places[str(row.item)] = _Place(x, y - 3)
-                drawn.append(_item(row._asdict(), x, y, str(row.item) in focus))
+                places[str(row["item"])] = _Place(x, y - 3)
+                drawn.append(_item(row, x, y, str(row["item"]) in focus))
             y += 3
         height = max(height, y)
     width = len(columns) * _COLUMN - 12
@@ -99,7 +102,7 @@ def draw(items: pd.DataFrame, chains: pd.DataFrame, label: str) -> Markup:
     )
 
 
-def _item(row: Mapping[str, object], x: float, y: float, in_focus: bool) -> Markup:
+def _item(row: Mapping[Any, Any], x: float, y: float, in_focus: bool) -> Markup:
     """One line: the bar of what needs leave, then the name; bold and dark in focus, grey as context."""
     leave, unknown = _share(row["leave"]), _share(row["unknown"])
     known = leave * _BAR
@@ -137,7 +140,7 @@ def _lines(chains: pd.DataFrame, places: Mapping[str, _Place]) -> list[Markup]:
     links: dict[tuple[str, str], int] = {}
     for _, chain in chains.sort_values(["chain", "step"]).groupby("chain"):
         names = [str(name) for name in chain["item"] if str(name) in places]
-        for pair in zip(names[:-1], names[1:], strict=True):
+        for pair in pairwise(names):
             links[pair] = links.get(pair, 0) + 1
     curves = []
     for (near, far), times in sorted(links.items()):

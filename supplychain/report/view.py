@@ -1,4 +1,4 @@
-"""What a page is made of: sections with sentences, pictures and sheets (tables whose cells know how they are written)."""
+"""What a page is made of: sections with sentences, pictures and sheets (tables that know how cells are written)."""
 
 from __future__ import annotations
 
