@@ -1,0 +1,297 @@
+"""Solves a sourcing model: independent parts apart, the smallest relaxation when there is no plan, ties broken for
+good."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from scipy import sparse
+from scipy.sparse.csgraph import connected_components
+
+from supplychain.errors import NoAnswer
+from supplychain.linear import LinearModel
+from supplychain.solve import LiveModel, Solution
+from supplychain.sourcing.problem import Floats, Ints
+from supplychain.sourcing.tiling import SourcingModel
+
+TIE = 1e-7  # relative room in which two plans count as equally good
+FACE = 1e-7  # duals above this, relative to the largest cost, hold their row or column in place
+ALLOWED = 1e-7  # room added to a relaxation, so that its own rounding does not forbid it
+
+
+@dataclass(frozen=True)
+class Relaxed:
+    """A rule that cannot hold in full: by how much it must give way (part of the need, periods, or of the budget)."""
+
+    rule: str
+    need: int
+    label: str
+    amount: float
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """A solved model. `proven` is False when a limit stopped a part: then `gap` says how far the plan may be from
+    the best.
+
+    `duals` are the prices of the rows with whole numbers fixed; `settled` is False when ties could not be broken
+    to the end.
+    """
+
+    x: Floats
+    objective: float
+    bound: float
+    gap: float
+    proven: bool
+    settled: bool
+    relaxed: tuple[Relaxed, ...]
+    solves: tuple[dict[str, Any], ...]
+    seconds: float
+
+
+@dataclass(eq=False)
+class Part:
+    """One independent part of a model: its columns and rows, and the live solver that holds it."""
+
+    columns: Ints
+    rows: Ints
+    linear: LinearModel
+    live: LiveModel = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.live = LiveModel(self.linear)
+
+
+@dataclass(eq=False)
+class Engine:
+    """The parts of a model, live: each question after the first changes numbers and starts from the last basis."""
+
+    model: SourcingModel
+    parts: list[Part] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.parts = split(self.model.linear)
+        self._soft = {soft.column: soft for soft in self.model.softs}
+
+    def plan(self, settle: bool = True) -> Outcome:
+        """Solve every part; raise NoAnswer naming the needs and the least relaxation when the policy refuses to give
+        way."""
+        began = time.perf_counter()
+        deadline = began + self.model.policy.solver.seconds
+        x = np.zeros(len(self.model.linear.cost))
+        solves: list[dict[str, Any]] = []
+        relaxed: list[Relaxed] = []
+        settled = True
+        found: list[Solution] = []
+        for part in self.parts:
+            solution = self._solve(part, deadline)
+            if solution.status == "infeasible":
+                given = self._give_way(part, deadline)
+                relaxed += given
+                if self.model.policy.impossible == "refuse":
+                    continue
+                solution = self._solve(part, deadline)
+            _readable(solution)
+            found.append(solution)
+            solves.append(solution.record())
+            x[part.columns] = solution.values
+            if settle and solution.status == "optimal":
+                point, complete = settle_ties(self.model, part, solution, max(deadline - time.perf_counter(), 1.0))
+                x[part.columns], settled = point, settled and complete
+        if relaxed and self.model.policy.impossible == "refuse":
+            raise NoAnswer(explain_relaxation(self.model, relaxed))
+        objective = self.model.linear.objective(x)
+        bound = math.fsum(solution.bound for solution in found) + self.model.linear.offset
+        gap = max(0.0, objective - bound) / max(1.0, abs(objective))
+        return Outcome(
+            x=x,
+            objective=objective,
+            bound=min(bound, objective),
+            gap=gap,
+            proven=all(solution.status == "optimal" for solution in found),
+            settled=settled and settle,
+            relaxed=tuple(relaxed),
+            solves=tuple(solves),
+            seconds=time.perf_counter() - began,
+        )
+
+    def _solve(self, part: Part, deadline: float) -> Solution:
+        return part.live.solve(
+            time_limit=max(deadline - time.perf_counter(), 0.5), gap=min(self.model.policy.solver.gap, 1e-6)
+        )
+
+    def _give_way(self, part: Part, deadline: float) -> list[Relaxed]:
+        """Find the least weighted relaxation of the part's rules, allow it from now on, and return it."""
+        own = [(i, self._soft[c]) for i, c in enumerate(part.columns.tolist()) if c in self._soft]
+        at = np.array([i for i, _ in own], dtype=np.int64)
+        weight = np.array([soft.weight for _, soft in own])
+        cost = part.linear.cost
+        part.live.set_costs(np.arange(len(cost)), np.zeros(len(cost)))
+        part.live.set_costs(at, weight)
+        part.live.set_columns(at, np.zeros(len(at)), np.full(len(at), np.inf))
+        solution = part.live.solve(time_limit=max(deadline - time.perf_counter(), 0.5))
+        if not solution.has_values:
+            raise NoAnswer(f"no plan, and no relaxation of the policy's rules makes one ({solution.status})")
+        amount = np.where(solution.values[at] > 10 * ALLOWED, solution.values[at], 0.0)
+        part.live.set_costs(np.arange(len(cost)), cost)
+        part.live.set_columns(at, np.zeros(len(at)), np.where(amount > 0, amount + ALLOWED, 0.0))
+        return [
+            Relaxed(soft.rule, soft.need, soft.label, float(value))
+            for (_, soft), value in zip(own, amount.tolist(), strict=True)
+            if value > 0
+        ]
+
+
+def split(linear: LinearModel) -> list[Part]:
+    """The connected parts of a model, in the order of their first columns; columns in no row are one part of their own."""
+    m, n = linear.matrix.shape
+    joined = sparse.block_array([[None, linear.matrix], [linear.matrix.T, None]], format="csr") if m else None
+    label = connected_components(joined, directed=False)[1] if joined is not None else np.arange(n)
+    row_label, column_label = label[:m], label[m:]
+    used = np.bincount(row_label, minlength=label.max() + 1)[column_label] > 0 if m else np.zeros(n, dtype=bool)
+    column_label = np.where(used, column_label, -1)
+    parts = []
+    labels, first = np.unique(column_label, return_index=True)
+    by_column = sparse.csr_array(linear.matrix)
+    for mark in labels[np.argsort(first)].tolist():
+        columns, rows = np.flatnonzero(column_label == mark), np.flatnonzero(row_label == mark)
+        whole = len(columns) == n
+        inner = by_column if whole else sparse.csr_array(by_column[rows][:, columns])
+        parts.append(
+            Part(
+                columns,
+                rows,
+                LinearModel(
+                    cost=linear.cost[columns],
+                    matrix=inner,
+                    row_lower=linear.row_lower[rows],
+                    row_upper=linear.row_upper[rows],
+                    col_lower=linear.col_lower[columns],
+                    col_upper=linear.col_upper[columns],
+                    integer=linear.integer[columns],
+                ),
+            )
+        )
+    return parts
+
+
+def settle_ties(model: SourcingModel, part: Part, solution: Solution, seconds: float) -> tuple[Floats, bool]:
+    """Among the part's best plans: least change from today, then fewest suppliers, then the canonical one.
+
+    Whole numbers are settled by re-solving with the earlier goals held as rows; what is left is a linear program
+    whose best face is kept exactly (complementary slackness), so no tolerance leaks from one goal to the next.
+    Returns the point and whether every step was proven.
+    """
+    began = time.perf_counter()
+    goals = _goals(model, part)
+    linear, x, complete = part.live.model, solution.values, True
+    if linear.is_mip:
+        holds: list[tuple[Floats, float]] = [(linear.cost, solution.objective - linear.offset)]
+        live = LiveModel(linear)
+        for goal in goals[:2]:
+            if not goal.any():
+                continue
+            coefficients, value = holds[-1]
+            scale = max(1.0, abs(value))
+            row = sparse.csr_array((coefficients / scale)[None, :])
+            live.add_rows(row, [-np.inf], [value / scale + TIE])
+            live.set_costs(np.arange(len(goal)), goal)
+            left = seconds - (time.perf_counter() - began)
+            better = live.solve(time_limit=max(left, 0.5), gap=1e-6, start=x)
+            if not better.has_values:
+                complete = False
+                break
+            complete &= better.status == "optimal"
+            x = better.values
+            holds.append((goal, better.objective - linear.offset))
+        linear = linear.with_integers_fixed(x)
+    live = LiveModel(linear)
+    best = x
+    for step, cost in enumerate((linear.cost, goals[0], goals[2])):
+        if not cost.any():
+            continue
+        live.set_costs(np.arange(len(cost)), cost)
+        found = live.solve(certify=False)
+        if not found.has_values:
+            return best, False
+        best = found.values
+        if step < 2:
+            _keep_face(live, found, cost)
+    drift = abs(linear.objective(best) - solution.objective) / max(1.0, abs(solution.objective))
+    return (best, complete) if drift <= 10 * TIE else (x, False)
+
+
+def _keep_face(live: LiveModel, found: Solution, cost: Floats) -> None:
+    """Fix what a positive dual price holds in place: what is left is exactly the set of best points."""
+    room = FACE * max(1.0, float(np.abs(cost).max()))
+    model = live.model
+    tight = np.flatnonzero(np.abs(found.reduced) > room)
+    if len(tight):
+        value = np.where(found.reduced > 0, model.col_lower, model.col_upper)[tight]
+        value = np.where(np.isfinite(value), value, found.values[tight])
+        live.set_columns(tight, value, value)
+    rows = np.flatnonzero(np.abs(found.duals) > room)
+    if len(rows):
+        side = np.where(found.duals > 0, model.row_lower, model.row_upper)[rows]
+        side = np.where(np.isfinite(side), side, (model.matrix @ found.values)[rows])
+        live.set_rows(rows, side, side)
+
+
+def _goals(model: SourcingModel, part: Part) -> tuple[Floats, Floats, Floats]:
+    """Costs over the part's columns of: change from today, number of suppliers, canonical order."""
+    problem, width = model.problem, len(model.linear.cost)
+    change, count, canonical = np.zeros(width), np.zeros(width), np.zeros(width)
+    weight = problem.canonical
+    if "drop" in model.block:
+        change[model.block["drop"]] = 1.0
+    new = problem.supplies["new"].to_numpy(bool) | (problem.supplies["minimum_order"].to_numpy(float) > 0)
+    # A supply has the mean weight of its lines, so that it too is known by what it is and not by its name.
+    size = np.bincount(problem.supply, minlength=len(problem.supplies))
+    mean = np.bincount(problem.supply, weight, len(problem.supplies)) / np.maximum(size, 1)
+    count[model.block["panel"]] = 1.0 + 1e-3 * mean[new]
+    if "source" in model.block:
+        count[model.block["source"]] = 1.0 + 1e-3 * weight
+    canonical[model.block["buy"]] = np.repeat(weight, problem.periods)
+    if "reserve" in model.block:
+        canonical[model.block["reserve"]] = np.repeat(weight + 0.5, problem.after)
+    canonical[model.block["build"]] = 0.25
+    return change[part.columns], count[part.columns], canonical[part.columns]
+
+
+def explain_relaxation(model: SourcingModel, relaxed: Sequence[Relaxed]) -> str:
+    """The message of a plan that cannot be: the needs, and the smallest relaxation that makes one."""
+    lines = [f"no plan: {len(relaxed)} rule(s) cannot hold. The smallest relaxation that makes a plan:"]
+    ordered = sorted(relaxed, key=lambda r: (r.rule, r.need, r.label))
+    lines += [f"  {relaxation_text(model, item)}" for item in ordered[:40]]
+    if len(relaxed) > 40:
+        lines.append(f"  and {len(relaxed) - 40} more")
+    lines.append('Relax these, or set impossible = "name" in the policy to plan on and have them named.')
+    return "\n".join(lines)
+
+
+def relaxation_text(model: SourcingModel, item: Relaxed) -> str:
+    """One relaxation in words."""
+    needs = model.problem.needs
+    where = (
+        f"{needs['plant'].iloc[item.need]} x {needs['item'].iloc[item.need]}" if item.need >= 0 else "the whole plan"
+    )
+    label = f" ({item.label})" if item.label else ""
+    if item.rule == "demand":
+        return f"{where}: {item.amount:.1%} of the demand has no source that the policy permits"
+    if item.rule in ("budget", "budget.qualification", "risk.bound"):
+        return f"{where}: {item.rule} must rise by {item.amount:.2%}"
+    if item.rule in ("sources.minimum", "budget.qualifications_maximum"):
+        return f"{where}: {item.rule} must change by {item.amount:.3g}"
+    return f"{where}: {item.rule}{label} must give way by {item.amount:.1%} of the need"
+
+
+def _readable(solution: Solution) -> None:
+    if solution.status == "unbounded":
+        raise NoAnswer("the plan is unbounded: a price or a margin must be wrong in sign")
+    if not solution.has_values:
+        raise NoAnswer(f"no plan was found within the time limit ({solution.status}); nothing is reported")

@@ -1,0 +1,267 @@
+"""From the PuLP core to the whole model: its arrays are read once, and the scenario is tiled over all scenarios."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from scipy import sparse
+
+from supplychain.errors import Problems
+from supplychain.linear import LinearModel, read_pulp
+from supplychain.sourcing.model import FIRST, SCENARIO, Core, Soft, build_core
+from supplychain.sourcing.policy import Policy
+from supplychain.sourcing.problem import Flags, Floats, Ints, SourcingProblem, Threat
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """A threat with its probability over the horizon."""
+
+    name: str
+    probability: float
+    factor: Floats
+
+
+@dataclass(frozen=True, eq=False)
+class SourcingModel:
+    """The whole model as arrays. `block` gives the columns of each block; `softs` the columns by which rules give way."""
+
+    problem: SourcingProblem
+    policy: Policy
+    linear: LinearModel
+    block: dict[str, slice]
+    softs: tuple[Soft, ...]
+    scenarios: tuple[Scenario, ...]
+    secured: tuple[str, ...]  # names of the threats the plan must survive
+
+    @cached_property
+    def soft_columns(self) -> Ints:
+        return np.array([soft.column for soft in self.softs], dtype=np.int64)
+
+    @property
+    def baseline(self) -> float:
+        """Probability that no scenario happens."""
+        return 1.0 - sum(scenario.probability for scenario in self.scenarios)
+
+    def values(self, block: str, x: Floats) -> Floats:
+        """Values of one block of the point `x`; zeros of the right shape where the block is not part of the model."""
+        problem = self.problem
+        shapes = {
+            "buy": (len(problem.lines), problem.periods),
+            "reserve": (len(problem.lines), problem.after),
+            "build": (len(problem.needs),),
+            "source": (len(problem.lines),),
+            "unmet": (len(self.scenarios), len(problem.needs), problem.after),
+            "deliver": (len(self.scenarios), len(problem.lines), problem.after),
+        }
+        shape = shapes[block]
+        found = self.block.get(block)
+        if found is None:
+            return np.zeros(shape)
+        if block in SCENARIO:
+            first = np.arange(found.start, found.stop)
+            width = self.scenario_width
+            return np.asarray(x[first[None, :] + width * np.arange(len(self.scenarios))[:, None]].reshape(shape))
+        return np.asarray(x[found].reshape(shape))
+
+    @property
+    def scenario_width(self) -> int:
+        """Columns of one scenario."""
+        present = [self.block[b] for b in SCENARIO if b in self.block]
+        return sum(s.stop - s.start for s in present)
+
+    def panel(self, x: Floats) -> dict[int, bool]:
+        """For each supply that has a seat to be filled: is it on the panel?"""
+        new = self.problem.supplies["new"].to_numpy(bool)
+        gated = np.flatnonzero(new | (self.problem.supplies["minimum_order"].to_numpy(float) > 0))
+        chosen = x[self.block["panel"]] > 0.5
+        return dict(zip(gated.tolist(), chosen.tolist(), strict=True))
+
+
+def build(problem: SourcingProblem, policy: Policy) -> SourcingModel:
+    """Return the whole model of a problem under a policy. Raises InputError when probabilities do not add up."""
+    scenarios = drawn(problem, policy)
+    baseline = 1.0 - sum(scenario.probability for scenario in scenarios)
+    core = build_core(problem, policy, baseline, bool(scenarios))
+    linear = read_pulp(core.lp)
+    block = _blocks(core)
+    linear = tile(linear, np.array(core.factor, dtype=np.int64), block, scenarios)
+    softs = [
+        Soft(block["slack"].start + soft.column, soft.rule, soft.need, soft.label, soft.weight) for soft in core.softs
+    ]
+    threats = threatened(problem, policy)
+    linear, secure = secure_rows(problem, policy, linear, block, threats)
+    return SourcingModel(
+        problem, policy, linear, block, tuple(softs + secure), scenarios, tuple(threat.name for threat in threats)
+    )
+
+
+def drawn(problem: SourcingProblem, policy: Policy) -> tuple[Scenario, ...]:
+    """The policy's scenarios: each threat of a kind that has a probability, and the named ones."""
+    rule = policy.scenarios
+    by_kind = {"state": rule.state, "supplier": rule.supplier, "regime": rule.regime}
+    faults = Problems()
+    known = {threat.name for threat in problem.threats}
+    for name in sorted(set(rule.named) - known):
+        cure = f"threats of this case: {', '.join(sorted(known)) or 'none'}"
+        faults.add("policy-threat", "no such threat", cure, column="scenarios.named", value=name)
+    found = [
+        Scenario(threat.name, probability, threat.factor)
+        for threat in problem.threats
+        if (probability := rule.named.get(threat.name, by_kind.get(threat.kind, 0.0))) > 0
+        and _drawn_refusal(threat, rule.refusal)
+    ]
+    total = sum(scenario.probability for scenario in found)
+    if total > 1 + 1e-9 or (rule.baseline is not None and abs(rule.baseline + total - 1) > 1e-9):
+        rule_text = f"{len(found)} scenarios of {total:g} in all" + (
+            f" and the baseline of {rule.baseline:g}" if rule.baseline is not None else ""
+        )
+        faults.add(
+            "policy-probability", "probabilities must sum to 1", "lower them", column="scenarios", value=rule_text
+        )
+    faults.raise_if_any()
+    return tuple(found)
+
+
+def threatened(problem: SourcingProblem, policy: Policy) -> tuple[Threat, ...]:
+    """The threats that the policy's N-1 rule names."""
+    rule = policy.secure
+    return tuple(t for t in problem.threats if t.kind in rule.against and _drawn_refusal(t, rule.refusal))
+
+
+def _drawn_refusal(threat: Threat, refusal: str) -> bool:
+    # A state's threats come in two strengths, told apart by the ending of their names; others have one.
+    return not threat.name.endswith((":at-leave", ":all")) or threat.name.endswith(f":{refusal}")
+
+
+def _blocks(core: Core) -> dict[str, slice]:
+    block, at = {}, 0
+    for name in (*FIRST, *SCENARIO):
+        size = len(core.blocks.get(name, ()))
+        if size or name in ("panel", "build", "drop", "slack"):
+            block[name] = slice(at, at + size)
+        at += size
+    return block
+
+
+def tile(core: LinearModel, factor: Ints, block: dict[str, slice], scenarios: tuple[Scenario, ...]) -> LinearModel:
+    """Repeat the scenario's columns and rows for each scenario, as SMPS files do.
+
+    Costs of scenario columns, and their terms in first-stage rows, are weighted by the scenario's probability; the
+    first-stage terms of a row with a factor are multiplied by what the scenario leaves of that line.
+    """
+    start = min((block[name].start for name in SCENARIO if name in block), default=len(core.cost))
+    if not scenarios:
+        return core
+    K, width = len(scenarios), len(core.cost) - start
+    first, later = np.flatnonzero(factor == -1), np.flatnonzero(factor != -1)
+    weight = np.array([scenario.probability for scenario in scenarios])
+    left = np.stack([scenario.factor.ravel() for scenario in scenarios])
+    at = factor[later]
+    scale = np.where(at >= 0, left[:, np.maximum(at, 0)], 1.0)  # K x rows
+    top, links = core.matrix[first][:, :start], core.matrix[first][:, start:]
+    shared, own = sparse.csr_array(core.matrix[later][:, :start]), core.matrix[later][:, start:]
+    per_row = np.diff(shared.indptr)
+    data = shared.data[None, :] * np.repeat(scale, per_row, axis=1)
+    starts = np.concatenate([[0], np.cumsum(np.tile(per_row, K))])
+    tiled = sparse.csr_array((data.ravel(), np.tile(shared.indices, K), starts), shape=(K * len(later), start))
+    tiled.eliminate_zeros()
+    matrix = sparse.block_array(
+        [[top, sparse.kron(weight[None, :], links)], [tiled, sparse.kron(sparse.eye_array(K), own)]], format="csr"
+    )
+    tail = slice(start, start + width)
+    return LinearModel(
+        cost=np.concatenate([core.cost[:start], np.outer(weight, core.cost[tail]).ravel()]),
+        matrix=sparse.csr_array(matrix),
+        row_lower=np.concatenate([core.row_lower[first], np.tile(core.row_lower[later], K)]),
+        row_upper=np.concatenate([core.row_upper[first], np.tile(core.row_upper[later], K)]),
+        col_lower=np.concatenate([core.col_lower[:start], np.tile(core.col_lower[tail], K)]),
+        col_upper=np.concatenate([core.col_upper[:start], np.tile(core.col_upper[tail], K)]),
+        integer=np.concatenate([core.integer[:start], np.tile(core.integer[tail], K)]),
+        offset=core.offset,
+    )
+
+
+def secure_rows(
+    problem: SourcingProblem, policy: Policy, linear: LinearModel, block: dict[str, slice], threats: tuple[Threat, ...]
+) -> tuple[LinearModel, list[Soft]]:
+    """N-1 security, for every threat j, need n and period t' after the strike:
+
+    stock today + b_n + sum_{t <= t'} sum_{l of n} factor_ljt ((1 + f) x_lt + r_lt) >= (1 - gap) (t' - t* + 1) -
+    slack_nj (t' - t* + 1)
+
+    Promises never exceed what a supply can make (`capacity`), and stock carries over, so these rows are exactly the
+    condition that deliveries exist which leave at most the gap unmet in every period: the recourse is projected out and
+    no second-stage column is needed. Rows that another threat's row implies are left out.
+    """
+    A, P, L = problem.after, problem.periods, len(problem.lines)
+    if not threats:
+        return linear, []
+    rows, columns, values, right = [], [], [], []
+    softs: list[Soft] = []
+    n_columns = len(linear.cost)
+    flexible = 1.0 + policy.contract.flexibility
+    open_ = linear.col_upper[block["buy"]].reshape(L, P)[:, problem.strike :] > 0
+    starts = np.searchsorted(problem.need, np.arange(len(problem.needs) + 1))
+    today = problem.needs["stock_today"].to_numpy(float)
+    count = 0
+    for n in range(len(problem.needs)):
+        lines = np.arange(starts[n], starts[n + 1])
+        kept = [threat.factor[lines] * open_[lines] for threat in threats]
+        for j in _binding(kept, open_[lines]):
+            give = n_columns + len(softs)
+            softs.append(Soft(give, "secure", n, threats[j].name, 1.0))
+            for a in range(A):
+                l_at, t_at = np.nonzero(kept[j][:, : a + 1])
+                part = kept[j][l_at, t_at]
+                buy = block["buy"].start + lines[l_at] * P + problem.strike + t_at
+                found = [(buy, flexible * part), (np.array([block["build"].start + n]), np.ones(1))]
+                if "reserve" in block:
+                    found.append((block["reserve"].start + lines[l_at] * A + t_at, part))
+                found.append((np.array([give]), np.array([a + 1.0])))
+                for index, value in found:
+                    rows.append(np.full(len(index), count))
+                    columns.append(index)
+                    values.append(value)
+                right.append((1.0 - policy.secure.gap) * (a + 1) - today[n])
+                count += 1
+    if not count:
+        return linear, []
+    wide = n_columns + len(softs)
+    extra = sparse.csr_array(
+        (np.concatenate(values), (np.concatenate(rows), np.concatenate(columns))), shape=(count, wide)
+    )
+    old = sparse.csr_array(
+        (linear.matrix.data, linear.matrix.indices, linear.matrix.indptr), shape=(linear.matrix.shape[0], wide)
+    )
+    none = np.zeros(len(softs))
+    return (
+        LinearModel(
+            cost=np.concatenate([linear.cost, none]),
+            matrix=sparse.csr_array(sparse.vstack([old, extra])),
+            row_lower=np.concatenate([linear.row_lower, right]),
+            row_upper=np.concatenate([linear.row_upper, np.full(count, np.inf)]),
+            col_lower=np.concatenate([linear.col_lower, none]),
+            col_upper=np.concatenate([linear.col_upper, none]),
+            integer=np.concatenate([linear.integer, np.zeros(len(softs), dtype=bool)]),
+            offset=linear.offset,
+        ),
+        softs,
+    )
+
+
+def _binding(kept: list[Floats], open_: Flags) -> list[int]:
+    """Threats that take something, less those that another one surpasses in every line and period (the first of
+    equals stays)."""
+    worth = [j for j, left in enumerate(kept) if (left < open_ - 1e-12).any()]
+    chosen: list[int] = []
+    for j in worth:
+        surpassed = any(
+            i != j and (kept[i] <= kept[j] + 1e-12).all() and (i < j or not (kept[j] <= kept[i] + 1e-12).all())
+            for i in worth
+        )
+        if not surpassed:
+            chosen.append(j)
+    return chosen
