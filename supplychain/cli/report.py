@@ -1,0 +1,72 @@
+"""`report` writes a run (page, tables, manifest); `verify` checks one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from supplychain.cli import options
+
+Policy = Annotated[str | None, typer.Option("--policy", help="Sourcing policy: a name in models/policies or a file.")]
+Folder = Annotated[
+    Path | None, typer.Option("--output", help="Folder of the run. Default: reports/BUYER-DATE in this directory.")
+]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this group."""
+
+    @app.command()
+    def report(
+        network: options.Network = None,
+        regimes: options.Regimes = None,
+        overlay: options.Overlay = None,
+        assumptions: options.Assumptions = None,
+        buyer: options.Buyer = options.DEFAULT_BUYER,
+        product: options.Product = None,
+        on: options.On = options.DEFAULT_DATE,
+        policy: Policy = None,
+        output: Folder = None,
+        seed: options.Seed = 0,
+        quiet: options.Quiet = False,
+    ) -> None:
+        """Write the report: one HTML page, its tables (CSV, Parquet) and a manifest. Prints the path of the page."""
+        from supplychain.cli.output import progress
+        from supplychain.report.make import Request, make
+
+        request = Request(
+            network=network,
+            regimes=regimes,
+            overlays=tuple(overlay or ()),
+            assumptions=assumptions,
+            buyer=buyer,
+            products=tuple(product or ()),
+            on=options.day(on),
+            policy=policy,
+            seed=seed,
+        )
+        with progress(quiet) as step:
+            page = make(request, output, step)
+        typer.echo(page)
+
+    @app.command()
+    def verify(
+        run: Annotated[Path, typer.Argument(help="Folder of a run: what `report` printed, without the file name.")],
+        files_only: Annotated[
+            bool, typer.Option("--files-only", help="Compare the files' hashes; compute nothing again.")
+        ] = False,
+        quiet: options.Quiet = False,
+    ) -> None:
+        """Check a run: files and inputs against the manifest's hashes, then everything computed again and compared."""
+        from supplychain.cli.output import progress, show_table
+        from supplychain.report.verify import verify as check
+
+        with progress(quiet) as step:
+            verdict = check(run, step, recompute=not files_only)
+        bad = verdict.table[verdict.table["outcome"] != "same"]
+        if len(bad):
+            show_table(bad, title="What differs")
+        typer.echo(verdict.sentence)
+        raise typer.Exit(0 if verdict.good else 4)
