@@ -28,11 +28,11 @@ _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "＝", "＋", "－", "＠")
 def show_record(record: Mapping[str, Any], form: Format = Format.table, output: Path | None = None) -> None:
     """Write one record: fields one under another for people, one JSON object, or a table of one row."""
     if form is Format.json:
-        _write_text(json.dumps(plain(record), ensure_ascii=False, indent=2) + "\n", output)
+        write_text(json.dumps(plain(record), ensure_ascii=False, indent=2) + "\n", output)
     elif form is Format.table:
         width = max((len(key) for key in record), default=0)
         lines = [f"{key:<{width}}  {_cell(value)}" for key, value in record.items()]
-        _write_text("\n".join(lines) + "\n", output)
+        write_text("\n".join(lines) + "\n", output)
     else:
         import pandas as pd
 
@@ -58,9 +58,9 @@ def show_table(
     if form is Format.json:
         rows = [plain(dict(zip(table.columns, row, strict=True))) for row in table.itertuples(index=False, name=None)]
         body: Any = {**plain(record), "rows": rows} if record is not None else rows
-        _write_text(json.dumps(body, ensure_ascii=False, indent=2) + "\n", output)
+        write_text(json.dumps(body, ensure_ascii=False, indent=2) + "\n", output)
     elif form is Format.csv:
-        _write_text(csv_text(table), output)
+        write_text(csv_text(table), output)
     elif form is Format.parquet:
         if output is None:
             raise UsageError("--format parquet is binary: name a file with --output")
@@ -68,7 +68,7 @@ def show_table(
         _flatten(table).to_parquet(buffer, index=False)
         _write_bytes(buffer.getvalue(), output)
     else:
-        _write_text(_terminal(table, title, columns, notes), output)
+        write_text(_terminal(table, title, columns, notes), output)
 
 
 def csv_text(table: pd.DataFrame) -> str:
@@ -206,7 +206,8 @@ def _width() -> int:
     return shutil.get_terminal_size((160, 40)).columns if sys.stdout is not None and sys.stdout.isatty() else 160
 
 
-def _write_text(text: str, output: Path | None) -> None:
+def write_text(text: str, output: Path | None) -> None:
+    """Write ``text`` to standard output, or whole to the file ``output``."""
     if output is None:
         sys.stdout.write(text)
         sys.stdout.flush()
