@@ -8,12 +8,12 @@ from itertools import islice
 from typing import Literal, NamedTuple
 
 from supplychain.analysis.bdd import BudgetExceeded, Diagram, Families, recursion
+from supplychain.analysis.diagrams import BUDGETS, build
 from supplychain.analysis.gates import TRUE, Gate, Module, Net, compile_gates, modules
 from supplychain.analysis.orders import orders
 from supplychain.errors import NoAnswer, UsageError
 
 Method = Literal["auto", "bdd", "zbdd"]
-BUDGETS = (20_000, 200_000, 1_000_000, 4_000_000)  # diagram nodes allowed per module, over the tries
 SORTED_SETS = 200_000  # up to here the sets of one size are listed in alphabetical order
 
 
@@ -129,7 +129,7 @@ def _solve(
                 level = {leaf: i for i, leaf in enumerate(order)}
                 if method in ("auto", "bdd"):
                     try:
-                        function = _function(net, module, diagram, level)
+                        function = build(net, module, diagram, level)
                         monotone = net.monotone or diagram.is_monotone(function)
                         root = diagram.minimal(function, max_size)
                         return _part(diagram, root, order, numbers), monotone, "bdd"
@@ -146,29 +146,6 @@ def _solve(
         f"the cut sets of a part with {len(module.leaves)} events need a diagram of more than {budgets[-1]:,} nodes "
         f"under every variable order tried: ask for {limit}"
     )
-
-
-def _function(net: Net, module: Module, diagram: Diagram, level: Mapping[int, int]) -> int:
-    """Return the module's BDD over its leaves."""
-    built = {leaf: diagram.variable(place) for leaf, place in level.items()}
-    for index in module.nodes:
-        node = net.node(index)
-        args = [built[arg] for arg in node.args]
-        match node.op:
-            case "and" | "or":
-                built[index] = diagram.joined(node.op, args)
-            case "not":
-                built[index] = diagram.negated(args[0])
-            case "xor":
-                result = 0
-                for arg in args:
-                    result = diagram.differ(result, arg)
-                built[index] = result
-            case _:
-                built[index] = diagram.threshold(
-                    args, node.weights or (node.least / node.least,) * len(args), node.least
-                )
-    return built[module.root]
 
 
 def _family(net: Net, module: Module, diagram: Diagram, level: Mapping[int, int], max_size: int | None) -> int:

@@ -93,7 +93,9 @@ def random_gates(draw: st.DrawFn, negations: bool = False) -> dict[str, Gate]:
     for number in range(draw(st.integers(1, 7))):
         known = events + list(gates)
         inputs = tuple(draw(st.lists(st.sampled_from(known), min_size=1, max_size=5)))
-        op = draw(st.sampled_from(["and", "or", "atleast", "threshold", *(["not", "xor", "true"] if negations else [])]))
+        op = draw(
+            st.sampled_from(["and", "or", "atleast", "threshold", *(["not", "xor", "true"] if negations else [])])
+        )
         if op == "threshold":
             weights = tuple(Fraction(draw(st.integers(0, 6)), 4) for _ in inputs)
             gate = Gate(op, inputs, Fraction(draw(st.integers(-1, 16)), 4), weights)

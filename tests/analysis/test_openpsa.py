@@ -40,7 +40,8 @@ EVERYTHING = """<?xml version="1.0" encoding="UTF-8"?>
     </define-component>
   </define-fault-tree>
   <define-fault-tree name="second">
-    <define-gate name="alone"><cardinality min="1" max="3"><event name="x"/><event name="y"/></cardinality></define-gate>
+    <define-gate name="alone">
+      <cardinality min="1" max="3"><event name="x"/><event name="y"/></cardinality></define-gate>
   </define-fault-tree>
   <model-data>
     <define-basic-event name="a"><float value="0.25"/></define-basic-event>
