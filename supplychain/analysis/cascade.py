@@ -15,6 +15,7 @@ A clause is a need, or a group of alternatives combined by capacity. Generalised
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -22,6 +23,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 from scipy import sparse
+from scipy.sparse import linalg
 
 from supplychain.errors import NoAnswer, UsageError
 from supplychain.network import CONSUMABLE, DAYS_PER_MONTH, ESSENTIAL, Compiled, Floats
@@ -33,6 +35,7 @@ GROWTH: Final = math.inf  # the horizon at which loss of growth and of new nodes
 TOLERANCE: Final = 1e-10
 MAX_ITERATIONS: Final = 5_000
 MEMORY: Final = 256 * 2**20  # bytes the working arrays of one chunk of columns may take
+_JUMP_EVERY, _JUMP_MOST = 40, 5_000  # rounds between jumps of columns that drain slowly, and the most nodes in a jump
 _STOCK_NOISE = 1e-12  # keeps a stock that lasts exactly to the horizon from being decided by rounding
 
 
@@ -76,7 +79,7 @@ class Gates:
         with np.errstate(divide="ignore", invalid="ignore"):
             worn = np.minimum(span / compiled.need_life_months[:, None], 1.0)
         worn = np.where(np.isinf(span), 1.0, worn)
-        self.market = compiled.need_market
+        self.market, self.supply = compiled.need_market, compiled.need_supply
         # A consumable bites once its gap exceeds stock / horizon; capital and knowledge bite as far as worn out.
         self.covered = np.where(consumable & (cover > 0), cover + _STOCK_NOISE, 0.0)
         self.worn = np.where(consumable, 1.0, worn)
@@ -115,6 +118,26 @@ class Gates:
             worst = np.maximum.reduceat(by_clause, self.starts, axis=0)
             lost[self.owners] = np.maximum(lost[self.owners], worst)
         return lost
+
+    def binding(self, market_loss: Floats, horizon: int) -> sparse.csr_array:
+        """Return B, sparse (S, M), of the needs that bind at ``market_loss`` (M,): needs_loss = B @ market_loss."""
+        gap = market_loss[self.market]
+        part = np.where(gap > self.covered[:, horizon], self.worn[:, horizon], 0.0)
+        linear = np.asarray(self.linear @ (part * gap))
+        weight = np.zeros(len(gap))
+        if len(self.owners):
+            by_clause = np.asarray(self.clauses @ (part * gap))
+            worst = np.maximum.reduceat(by_clause, self.starts)
+            owner = np.repeat(self.owners, np.diff(np.append(self.starts, len(by_clause))))
+            binds = (by_clause == worst[np.searchsorted(self.owners, owner)]) & (by_clause >= linear[owner])
+            _, first = np.unique(owner[binds], return_index=True)
+            chosen = np.flatnonzero(binds)[first]
+            linear[self.owners[worst >= linear[self.owners]]] = -1.0
+            weight += sparse.csr_array(self.clauses[chosen]).sum(axis=0)
+        by_linear = sparse.csr_array(self.linear[linear >= 0])
+        weight += by_linear.sum(axis=0)
+        shape = (self.n_supplies, len(market_loss))
+        return sparse.csr_array((weight * part, (self.supply, self.market)), shape=shape)
 
 
 def cascade(
@@ -162,7 +185,7 @@ def _iterate(
     """Return node losses, market losses, steps and estimated distance left of one chunk of columns."""
     width = gates.covered.shape[1]
     node, market = own.copy(), np.repeat(withheld, own.shape[1], axis=1)
-    before = np.full(own.shape[1], math.inf)
+    before, seen = np.full(own.shape[1], math.inf), own
     live, residual = np.arange(own.shape[1]), 0.0
     for step in range(1, limit + 1):
         market[:, live] = reached = np.minimum(withheld + weights @ node[:, live], 1.0)
@@ -176,6 +199,14 @@ def _iterate(
         if settled.all():
             return node, market, step, max(residual, float(left.max(initial=0.0)))
         before = change
+        if step % _JUMP_EVERY == 0:
+            for at in np.flatnonzero(left > tolerance):
+                column = live[at]
+                rising = np.flatnonzero(node[:, column] > seen[:, column])
+                node[:, column] = _jump(
+                    gates, weights, withheld[:, 0], own[:, column], node[:, column], rising, at % width
+                )
+            before, seen = np.full(len(live), math.inf), node.copy()
         # A shock leaves the iteration when all its horizons have settled.
         done = settled.reshape(-1, width).all(axis=1)
         if done.any():
@@ -183,9 +214,42 @@ def _iterate(
             keep = np.repeat(~done, width)
             live, before = live[keep], before[keep]
     raise NoAnswer(
-        f"the cascade has not settled after {limit} rounds (last change {change.max():.1e}): a closed loop drains slowly; "
-        "allow more rounds (max_iterations) or look for a loop of items that need only one another"
+        f"the cascade has not settled after {limit} rounds (last change {change.max():.1e}): a closed loop drains "
+        "slowly; allow more rounds (max_iterations) or look for a loop of items that need only one another"
     )
+
+
+def _jump(
+    gates: Gates,
+    weights: sparse.csr_array,
+    withheld: Floats,
+    own: Floats,
+    node: Floats,
+    rising: npt.NDArray[np.intp],
+    horizon: int,
+) -> Floats:
+    """Return node losses moved towards the fixed point in one step, for a column that a loop drains slowly.
+
+    With the needs that bind now kept as the binding ones, the map is linear and lies below the true map (which takes
+    the worst), so the solution of the linear system, started from below, never overshoots: policy iteration. Only nodes
+    that have been ``rising`` move. Returns ``node`` itself when the system is too large, singular or brings no gain.
+    """
+    market = np.minimum(withheld + weights @ node, 1.0)
+    by_need = gates.binding(market, horizon)
+    if not 0 < len(rising) <= _JUMP_MOST:
+        return node
+    passed = sparse.csr_array((by_need @ weights)[rising] * (1.0 - own[rising])[:, None])
+    system = sparse.csc_array(sparse.eye_array(len(rising)) - passed[:, rising])
+    fixed = node.copy()
+    fixed[rising] = 0.0
+    constant = own[rising] + (1.0 - own[rising]) * np.asarray(by_need @ withheld)[rising] + passed @ fixed
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", linalg.MatrixRankWarning)
+        solved = np.atleast_1d(linalg.spsolve(system, constant))
+    if not (np.isfinite(solved).all() and solved.max() <= 1.0 + 1e-6 and (solved >= node[rising] - 1e-9).all()):
+        return node
+    fixed[rising] = np.clip(solved, node[rising], 1.0)
+    return fixed
 
 
 def _transmission(compiled: Compiled, shocks: Shocks, column: int) -> tuple[sparse.csr_array, Floats]:

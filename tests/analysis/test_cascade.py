@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+from functools import cache
 
 import numpy as np
 import pandas as pd
@@ -116,9 +117,9 @@ def random_tables(seed: int, lanes: bool = False) -> dict[str, pd.DataFrame]:
 
 def plain_loss(tables: dict[str, pd.DataFrame], shock: dict, product: str, destination: str, horizon: float) -> float:
     """The same measure, read from its definition and written as a plain loop (availability, from 1)."""
-    items = tables["items"].set_index("item")
+    stocks = dict(zip(tables["items"]["item"], tables["items"]["stock_days"], strict=True))
     nodes = {row.supply: (row.item, row.site or "???", row.share) for row in tables["supplies"].itertuples()}
-    for item in items.index:
+    for item in stocks:
         left = 1 - sum(share for i, _, share in nodes.values() if i == item)
         if left > 1e-9:
             nodes[f"rest {item}"] = (item, "???", left)
@@ -127,41 +128,40 @@ def plain_loss(tables: dict[str, pd.DataFrame], shock: dict, product: str, desti
         lanes.setdefault((row.to_supply, nodes[row.from_supply][0]), {})[row.from_supply] = row.volume
     output = dict.fromkeys(nodes, 1.0)
 
-    def available(item: str, place: str, buyer: str = "") -> float:
+    @cache
+    def offers(item: str, place: str, buyer: str) -> list[tuple[str, float]]:
         lane = lanes.get((buyer, item))
         if lane is None:
-            offers = {name: share for name, (i, _, share) in nodes.items() if i == item}
+            drawn = {name: share for name, (i, _, share) in nodes.items() if i == item}
         else:
-            offers = {name: volume / sum(lane.values()) for name, volume in lane.items()}
-        total = 0.0
-        for name, weight in offers.items():
-            origin = nodes[name][1]
-            refused = origin != place and "???" not in (origin, place) and origin == shock.get("state")
-            total += weight * output[name] * (0.0 if refused else 1.0)
-        return total
+            drawn = {name: volume / sum(lane.values()) for name, volume in lane.items()}
+        state = shock.get("state")
+        kept = {n: w for n, w in drawn.items() if nodes[n][1] != state or place in (state, "???")}
+        return list(kept.items())
 
-    def felt(need: pd.Series, place: str, buyer: str) -> float:
+    def available(item: str, place: str, buyer: str = "") -> float:
+        return sum(weight * output[name] for name, weight in offers(item, place, buyer))
+
+    def felt(need: dict, place: str, buyer: str) -> float:
         a = available(need["requires"], place, buyer)
         if need["role"] == "consumable":
-            stock = items.loc[need["requires"], "stock_days"] / 30.4375
+            stock = stocks[need["requires"]] / 30.4375
             if horizon == math.inf:
                 return a if a < 1 - 1e-12 or stock == 0 else 1.0
             return 1.0 if horizon * (1 - a) <= stock + 1e-12 * horizon and stock > 0 else a
         worn = 1.0 if horizon == math.inf else min(horizon / (12 * need["lifetime_years"]), 1)
         return 1 - worn * (1 - a)
 
-    needs = {
-        item: list(g[g["essentiality"] != "minor"].to_dict("records"))
-        for item, g in tables["requirements"].groupby("item")
-    }
+    needs: dict[str, dict[str, list[dict]]] = {}
+    for k, need in enumerate(tables["requirements"].to_dict("records")):
+        if need["essentiality"] != "minor":
+            clauses = needs.setdefault(need["item"], {})
+            clauses.setdefault(need["alternatives"] or f"alone {k}", []).append(need)
     for _ in range(3000):
         new = {}
         for name, (item, place, _) in nodes.items():
-            clauses: dict[str, list] = {}
-            for k, need in enumerate(needs.get(item, [])):
-                clauses.setdefault(need["alternatives"] or f"alone {k}", []).append(need)
             least, linear = 1.0, 1.0
-            for members in clauses.values():
+            for members in needs.get(item, {}).values():
                 amounts = [m["coefficient"] for m in members]
                 known = not any(math.isnan(x) for x in amounts)
                 shares = [x / sum(amounts) if known else 1 / len(members) for x in amounts]
@@ -171,11 +171,11 @@ def plain_loss(tables: dict[str, pd.DataFrame], shock: dict, product: str, desti
                 if any(m["essentiality"] == "essential" for m in members):
                     least = min(least, value)
                 else:
-                    linear -= (1 - value) / len(clauses)
+                    linear -= (1 - value) / len(needs[item])
             new[name] = shock.get("own", {}).get(name, 1.0) * min(least, linear)
         moved = max((abs(new[n] - output[n]) for n in nodes), default=0)
         output = new
-        if moved < 1e-13:
+        if moved < 1e-12:
             break
     return 1 - available(product, destination)
 
@@ -183,7 +183,7 @@ def plain_loss(tables: dict[str, pd.DataFrame], shock: dict, product: str, desti
 @pytest.mark.parametrize("lanes", [False, True])
 def test_random_networks_against_plain_loop(lanes: bool) -> None:
     checked = lost = 0
-    for seed in range(200):
+    for seed in range(160):
         tables = random_tables(seed, lanes)
         compiled = SupplyNetwork.from_tables(tables).compile(["DDD"], items=["i0"]).completed()
         rng = random.Random(seed)
@@ -204,15 +204,15 @@ def test_random_networks_against_plain_loop(lanes: bool) -> None:
                 assert got[column, row] == pytest.approx(expected, abs=1e-8), (seed, column, months)
                 checked += 1
                 lost += expected > 1e-6
-    assert checked == 800
-    assert lost > 150  # the instances are not trivially unharmed
+    assert checked == 640
+    assert lost > 120  # the instances are not trivially unharmed
 
 
 @settings(max_examples=40, deadline=None)
-@given(st.integers(0, 10_000), st.floats(0, 1), st.floats(0, 1))
-def test_deeper_shock_never_raises_supply(seed: int, one: float, other: float) -> None:
+@given(st.integers(0, 10_000), st.integers(0, 100), st.integers(0, 100))
+def test_deeper_shock_never_raises_supply(seed: int, one: int, other: int) -> None:
     compiled = SupplyNetwork.from_tables(random_tables(seed)).compile(["DDD"], items=["i0"]).completed()
-    mild, deep = sorted((one, other))
+    mild, deep = sorted((one / 100, other / 100))
     supplies = [str(name) for name in compiled.supply_ids[compiled.supply_kind == 0][:2]]
     shocks = outage(compiled, dict.fromkeys(supplies, mild)).beside(outage(compiled, dict.fromkeys(supplies, deep)))
     result = cascade(compiled, shocks, (3, 12), growth=True)
@@ -231,7 +231,9 @@ def test_order_of_rows_and_names_do_not_matter(seed: int, shuffle: int) -> None:
     ours, theirs = (cascade(c, remove_items(c), growth=True) for c in (first, second))
     assert np.array_equal(ours.market_loss, theirs.market_loss)  # the very same bits
     renamed = {
-        name: table.map(lambda v: f"z{9 - int(v[1])}{v[2:]}" if isinstance(v, str) and v[:1] == "i" else v)
+        name: table.map(
+            lambda v: f"z{9 - int(v[1])}{v[2:]}" if isinstance(v, str) and v[:1] == "i" and v[1].isdigit() else v
+        )
         for name, table in tables.items()
     }
     third = SupplyNetwork.from_tables(renamed).compile(["DDD"], items=["z9"]).completed()
@@ -243,24 +245,20 @@ def test_order_of_rows_and_names_do_not_matter(seed: int, shuffle: int) -> None:
 @settings(max_examples=30, deadline=None)
 @given(st.integers(0, 10_000))
 def test_another_supplier_never_raises_loss(seed: int) -> None:
-    """Filling an unattributed or lost part by a new, unshocked supplier of the same needs cannot hurt anyone."""
+    """Half the share of a supplier that falls goes to a new one with the same needs: nobody loses more."""
     tables = random_tables(seed)
-    compiled = SupplyNetwork.from_tables(tables).compile(["DDD"], items=["i0"]).completed()
-    before = cascade(
-        compiled, refuse_all(compiled, ["AAA"]) if "AAA" in compiled.places else remove_items(compiled, ["i0"])
-    )
-    more = dict(tables)
     supplies = tables["supplies"]
-    if not (supplies["site"] == "AAA").any():
+    compiled = SupplyNetwork.from_tables(tables).compile(["DDD"], items=["i0"]).completed()
+    known = [str(name) for name in compiled.supply_ids[compiled.supply_kind == 0]]
+    if not known:
         return
-    # Half of every supplier in AAA moves to a new supplier in ZZZ.
-    moved = supplies[supplies["site"] == "AAA"].assign(site="ZZZ", supply=lambda t: t["supply"] + "-new")
-    halves = supplies["share"].where(supplies["site"] != "AAA", supplies["share"] / 2)
-    more["supplies"] = pd.concat([supplies.assign(share=halves), moved.assign(share=moved["share"] / 2)])
+    falls = supplies["supply"] == known[seed % len(known)]
+    new = supplies[falls].assign(supply="new", site="ZZZ", share=supplies["share"] / 2)
+    halved = supplies.assign(share=supplies["share"].where(~falls, supplies["share"] / 2))
+    more = tables | {"supplies": pd.concat([halved, new])}
     larger = SupplyNetwork.from_tables(more).compile(["DDD"], items=["i0"]).completed()
-    if "AAA" not in compiled.places:
-        return
-    after = cascade(larger, refuse_all(larger, ["AAA"]))
+    fallen = list(supplies.loc[falls, "supply"])
+    before, after = (cascade(c, remove_supplies(c, fallen), growth=True) for c in (compiled, larger))
     rows = compiled.market("i0", "DDD"), larger.market("i0", "DDD")
     assert (after.market_loss[rows[1]] <= before.market_loss[rows[0]] + 1e-9).all()
 
@@ -302,7 +300,7 @@ def test_a_loop_that_drains_is_followed_to_its_end_or_refused() -> None:
     assert result.market_loss[ready.market("a", "AAA")] == pytest.approx(1.0, abs=1e-9)
     assert result.residual < 1e-9
     with pytest.raises(NoAnswer, match="drains slowly"):
-        cascade(ready, outage(ready, {"a": 1e-5}), max_iterations=50)
+        cascade(ready, outage(ready, {"a": 1e-5}), max_iterations=30)
 
 
 def test_unknown_facts_are_not_taken_for_zero() -> None:
