@@ -148,7 +148,8 @@ class Engine:
 
 
 def split(linear: LinearModel) -> list[Part]:
-    """The connected parts of a model, in the order of their first columns; columns in no row are one part of their own."""
+    """The connected parts of a model, in the order of their first columns; columns in no row are one part of their
+    own."""
     m, n = linear.matrix.shape
     joined = sparse.block_array([[None, linear.matrix], [linear.matrix.T, None]], format="csr") if m else None
     label = connected_components(joined, directed=False)[1] if joined is not None else np.arange(n)
@@ -160,7 +161,7 @@ def split(linear: LinearModel) -> list[Part]:
     by_column = sparse.csr_array(linear.matrix)
     for mark in labels[np.argsort(first)].tolist():
         columns, rows = np.flatnonzero(column_label == mark), np.flatnonzero(row_label == mark)
-        whole = len(columns) == n
+        whole = len(columns) == n and len(rows) == m
         inner = by_column if whole else sparse.csr_array(by_column[rows][:, columns])
         parts.append(
             Part(
@@ -256,9 +257,12 @@ def _goals(model: SourcingModel, part: Part) -> tuple[Floats, Floats, Floats]:
     count[model.block["panel"]] = 1.0 + 1e-3 * mean[new]
     if "source" in model.block:
         count[model.block["source"]] = 1.0 + 1e-3 * weight
-    canonical[model.block["buy"]] = np.repeat(weight, problem.periods)
+    # Another weight in every period, so that moving a purchase from one period to the next is not a tie either.
+    turns = np.arange(1, problem.periods + 1)
+    canonical[model.block["buy"]] = (1.0 + np.outer(weight - 1.0, 977.0 * turns) % 1.0).ravel()
     if "reserve" in model.block:
-        canonical[model.block["reserve"]] = np.repeat(weight + 0.5, problem.after)
+        spare = 1.5 + np.outer(weight - 1.0, 1009.0 * turns[problem.strike :]) % 1.0
+        canonical[model.block["reserve"]] = spare.ravel()
     canonical[model.block["build"]] = 0.25
     return change[part.columns], count[part.columns], canonical[part.columns]
 
@@ -282,7 +286,7 @@ def relaxation_text(model: SourcingModel, item: Relaxed) -> str:
     )
     label = f" ({item.label})" if item.label else ""
     if item.rule == "demand":
-        return f"{where}: {item.amount:.1%} of the demand has no source that the policy permits"
+        return f"{where}, {item.label}: {item.amount:.1%} of the demand has no source that the policy permits"
     if item.rule in ("budget", "budget.qualification", "risk.bound"):
         return f"{where}: {item.rule} must rise by {item.amount:.2%}"
     if item.rule in ("sources.minimum", "budget.qualifications_maximum"):

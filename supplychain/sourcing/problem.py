@@ -1,4 +1,5 @@
-"""The sourcing problem as arrays: what each plant needs, who can supply it, and what each refusal leaves of each line."""
+"""The sourcing problem as arrays: what each plant needs, who can supply it, and what each refusal leaves of each
+line."""
 
 from __future__ import annotations
 

@@ -10,7 +10,8 @@ from scipy import sparse
 
 from supplychain.errors import Problems
 from supplychain.linear import LinearModel, read_pulp
-from supplychain.sourcing.model import FIRST, SCENARIO, Core, Soft, build_core
+from supplychain.sourcing.core import FIRST, SCENARIO, Core, Soft
+from supplychain.sourcing.model import build_core
 from supplychain.sourcing.policy import Policy
 from supplychain.sourcing.problem import Flags, Floats, Ints, SourcingProblem, Threat
 
@@ -26,7 +27,8 @@ class Scenario:
 
 @dataclass(frozen=True, eq=False)
 class SourcingModel:
-    """The whole model as arrays. `block` gives the columns of each block; `softs` the columns by which rules give way."""
+    """The whole model as arrays. `block` gives the columns of each block; `softs` the columns by which rules give
+    way."""
 
     problem: SourcingProblem
     policy: Policy
@@ -85,8 +87,8 @@ def build(problem: SourcingProblem, policy: Policy) -> SourcingModel:
     scenarios = drawn(problem, policy)
     baseline = 1.0 - sum(scenario.probability for scenario in scenarios)
     core = build_core(problem, policy, baseline, bool(scenarios))
-    linear = read_pulp(core.lp)
     block = _blocks(core)
+    linear = _aligned(core, read_pulp(core.lp))
     linear = tile(linear, np.array(core.factor, dtype=np.int64), block, scenarios)
     softs = [
         Soft(block["slack"].start + soft.column, soft.rule, soft.need, soft.label, soft.weight) for soft in core.softs
@@ -146,6 +148,24 @@ def _blocks(core: Core) -> dict[str, slice]:
     return block
 
 
+def _aligned(core: Core, linear: LinearModel) -> LinearModel:
+    """The core's arrays with a column for every variable: PuLP leaves out those that stand in no row and cost
+    nothing."""
+    variables = [variable for name in (*FIRST, *SCENARIO) for variable in core.blocks.get(name, ())]
+    position = {str(variable.name): j for j, variable in enumerate(variables)}
+    at = np.array([position[name] for name in linear.columns], dtype=np.int64)
+    if len(at) == len(variables):
+        return linear
+    lower = np.array([-np.inf if v.lowBound is None else v.lowBound for v in variables], dtype=float)
+    upper = np.array([np.inf if v.upBound is None else v.upBound for v in variables], dtype=float)
+    cost = np.zeros(len(variables))
+    whole = np.zeros(len(variables), dtype=bool)
+    cost[at], whole[at] = linear.cost, linear.integer
+    old = linear.matrix
+    matrix = sparse.csr_array((old.data, at[old.indices], old.indptr), shape=(old.shape[0], len(variables)))
+    return LinearModel(cost, matrix, linear.row_lower, linear.row_upper, lower, upper, whole, linear.offset)
+
+
 def tile(core: LinearModel, factor: Ints, block: dict[str, slice], scenarios: tuple[Scenario, ...]) -> LinearModel:
     """Repeat the scenario's columns and rows for each scenario, as SMPS files do.
 
@@ -194,7 +214,7 @@ def secure_rows(
 
     Promises never exceed what a supply can make (`capacity`), and stock carries over, so these rows are exactly the
     condition that deliveries exist which leave at most the gap unmet in every period: the recourse is projected out and
-    no second-stage column is needed. Rows that another threat's row implies are left out.
+    no second-stage column is needed.
     """
     A, P, L = problem.after, problem.periods, len(problem.lines)
     if not threats:
@@ -210,7 +230,7 @@ def secure_rows(
     for n in range(len(problem.needs)):
         lines = np.arange(starts[n], starts[n + 1])
         kept = [threat.factor[lines] * open_[lines] for threat in threats]
-        for j in _binding(kept, open_[lines]):
+        for j in _binding(kept, open_[lines], policy.impossible == "refuse"):
             give = n_columns + len(softs)
             softs.append(Soft(give, "secure", n, threats[j].name, 1.0))
             for a in range(A):
@@ -252,10 +272,15 @@ def secure_rows(
     )
 
 
-def _binding(kept: list[Floats], open_: Flags) -> list[int]:
-    """Threats that take something, less those that another one surpasses in every line and period (the first of
-    equals stays)."""
+def _binding(kept: list[Floats], open_: Flags, thin: bool) -> list[int]:
+    """Threats that take something; with `thin`, less those that another one surpasses in every line and period.
+
+    (The first of equals stays.) A threat that cannot be survived in full gives way, and then implies nothing about
+    weaker ones, so rows are thinned only where no rule may give way.
+    """
     worth = [j for j, left in enumerate(kept) if (left < open_ - 1e-12).any()]
+    if not thin:
+        return worth
     chosen: list[int] = []
     for j in worth:
         surpassed = any(
