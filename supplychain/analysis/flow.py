@@ -1,0 +1,470 @@
+"""Loss after re-sourcing: a linear programme over all that the chain of one product can still buy, make and substitute.
+
+For a product wanted at one place, T months after a shock (docs/model.md, "After re-sourcing"): the largest part of the
+need that can be served when every producer left gives the chain up to its headroom, flows that are not withheld may go
+anywhere, inputs are shared out anew between producers, and alternatives replace one another. All quantities are
+fractions of what the chain uses today, so the plan without a shock serves exactly 1. The cascade's outcome is always
+one of the plans, hence loss after re-sourcing <= short-run loss.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+from scipy import sparse
+
+from supplychain.analysis.pooling import Pools, pool
+from supplychain.analysis.resourcing import Resourcing, propagate
+from supplychain.errors import NoAnswer, UsageError
+from supplychain.linear import LinearModel
+from supplychain.network import CONSUMABLE, DAYS_PER_MONTH, ESSENTIAL, PLANT, Compiled, Floats
+from supplychain.shocks import Shocks
+from supplychain.solve import LiveModel, Solution
+
+Labels = npt.NDArray[np.int64]
+
+NO_LOSS: Final = 1e-9  # a short-run loss below this needs no LP: the loss after re-sourcing is not larger
+_LEAST_PART: Final = 1e-4  # no use is taken to be a smaller part of what the chain draws of an item
+_ROUNDS: Final = 300
+
+
+@dataclass(frozen=True)
+class Binding:
+    """An item that the shock takes and the chain would pay for.
+
+    `price`: product gained (fraction of the need) per unit of the chain's use of the item; `withheld`: part of the
+    chain's use of it that the shock takes directly.
+    """
+
+    item: str
+    price: float
+    withheld: float
+
+
+@dataclass(frozen=True)
+class LossAfter:
+    """Loss after re-sourcing of one need under one shock: `bound` <= true loss <= `loss`, both proved.
+
+    `chain` leads from the product along the inputs with the highest price to the first binding item.
+    """
+
+    loss: float
+    bound: float
+    status: str
+    binding: tuple[Binding, ...]
+    chain: tuple[str, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class _Chain:
+    """What one need draws on: masks over the network, today's output and use in fractions of the chain's use."""
+
+    nodes: npt.NDArray[np.intp]
+    markets: npt.NDArray[np.intp]
+    offers: npt.NDArray[np.intp]
+    part: Floats  # (R,) part of the chain's use of the required item that this need's item takes
+    final_part: float
+    output: Floats  # (S,) today's output for the chain, fraction of the chain's use of the item
+    demand: Floats  # (M,) today's use by market, fraction of the chain's use of the item
+    claim: Floats  # (I,) part of the item's world output that the chain uses
+
+
+@dataclass(frozen=True, eq=False)
+class _Structure:
+    """Everything of the LP that does not change with the output left to nodes, for one pattern of withheld flows."""
+
+    live: LiveModel
+    group: Labels  # (len(chain.nodes),)
+    pair: Labels  # (len(chain.offers),)
+    pair_flow: Floats
+    pair_open: Floats  # part of each pair's usual flow that is left
+    limited: Labels  # pairs with a flow column
+    need_group: Labels
+    need_limit: Floats  # upper bound of each need's column per unit of its group's output
+    head: Floats  # (G,)
+    clause_group: Labels
+    clause_slack: Floats
+    class_item: Labels
+    clause_item: Labels
+    n_classes: int
+    n_outs: int
+    clause_need: list[Labels]
+
+
+class FlowModel:
+    """The LP of one need (a market and its stock) at one horizon: built once per pattern of withheld flows, then warm.
+
+    `market` is the position of the need's market in `compiled`; `stock_days` the buyer's own stock of the product;
+    `demand` the part of the product's world output that the buyer takes (it matters only for `outbid_rivals`).
+    Raises UsageError for a network with unknown stocks or lives and for a horizon that is not a finite number above 0.
+    """
+
+    def __init__(
+        self,
+        compiled: Compiled,
+        market: int,
+        horizon: float,
+        resourcing: Resourcing,
+        stock_days: float = 0.0,
+        demand: float = 1.0,
+    ) -> None:
+        if not 0 < horizon < math.inf:
+            raise UsageError(f"the horizon of re-sourcing is a finite number of months above 0, not {horizon}")
+        if np.isnan(compiled.need_stock_days).any() or np.isnan(compiled.need_life_months).any():
+            raise UsageError("the network has unknown stocks or lives: fill them by Compiled.completed(...)")
+        self.compiled, self.market, self.horizon, self.resourcing = compiled, market, horizon, resourcing
+        self.final_cover = stock_days / DAYS_PER_MONTH / horizon
+        self.chain = _chain(compiled, market, resourcing, demand)
+        self.head = resourcing.headroom(horizon, self.chain.claim)
+        self._structures: dict[bytes, _Structure] = {}
+
+    def loss(self, shocks: Shocks, column: int = 0) -> LossAfter:
+        """Return the loss under one shock. Raises NoAnswer if the solver proves nothing (never seen: 0 is a plan)."""
+        compiled = self.compiled
+        start, stop = shocks.flow_lost.indptr[column], shocks.flow_lost.indptr[column + 1]
+        lost = np.zeros(compiled.n_offers)
+        lost[shocks.flow_lost.indices[start:stop]] = shocks.flow_lost.data[start:stop]
+        own = np.ones(compiled.n_supplies)
+        start, stop = shocks.own_lost.indptr[column], shocks.own_lost.indptr[column + 1]
+        own[shocks.own_lost.indices[start:stop]] -= shocks.own_lost.data[start:stop]
+        structure = self._structure(lost)
+        self._set_outputs(structure, own)
+        solution = structure.live.solve()
+        if not solution.has_values:
+            raise NoAnswer(f"the flow LP of {shocks.names[column]!r} at {self.horizon} months is {solution.status}")
+        binding, way = self._because(structure, solution, own, lost)
+        return LossAfter(
+            loss=float(np.clip(solution.objective, 0.0, 1.0)),
+            bound=float(np.clip(solution.bound, 0.0, 1.0)),
+            status=solution.status,
+            binding=binding,
+            chain=way,
+        )
+
+    def losses(self, shocks: Shocks, short_run: Floats | None = None) -> list[LossAfter]:
+        """Return the loss under every shock; `short_run` (B,) are the cascade's losses, which save the LPs of zeros."""
+        return [
+            _NOTHING if short_run is not None and short_run[column] <= NO_LOSS else self.loss(shocks, column)
+            for column in range(len(shocks))
+        ]
+
+    def _structure(self, lost: Floats) -> _Structure:
+        kept = lost[self.chain.offers]
+        key = kept.tobytes() if kept.any() else b""
+        if key not in self._structures:
+            # The pattern without refusals serves every removal and stays; of the others only the last is kept.
+            self._structures = {k: v for k, v in self._structures.items() if k == b""}
+            inside = np.zeros_like(lost)
+            inside[self.chain.offers] = kept
+            self._structures[key] = self._build(pool(self.compiled, inside), inside)
+        return self._structures[key]
+
+    def _build(self, pools: Pools, lost: Floats) -> _Structure:
+        compiled, chain = self.compiled, self.chain
+        _, first, group = np.unique(pools.node_group[chain.nodes], return_index=True, return_inverse=True)
+        heads = self.head[compiled.supply_item[chain.nodes[first]]]
+        classes, class_first = np.unique(pools.market_class[chain.markets], return_index=True)
+        class_of = np.full(compiled.n_markets, -1)
+        class_of[chain.markets] = np.searchsorted(classes, pools.market_class[chain.markets])
+        node_at = np.full(compiled.n_supplies, -1)
+        node_at[chain.nodes] = group
+        n_groups, n_classes = len(first), len(classes)
+
+        # Outlets: (group, class) pairs. A group with one free outlet needs no column of its own for the flow.
+        seller, buyer = compiled.offer_supply[chain.offers], compiled.offer_market[chain.offers]
+        pairs, pair_first, pair = np.unique(
+            node_at[seller] * n_classes + class_of[buyer], return_index=True, return_inverse=True
+        )
+        left = 1.0 - lost[chain.offers][pair_first]
+        pair_group, pair_class = pairs // n_classes, pairs % n_classes
+        outlets = np.bincount(pair_group[left > 0], minlength=n_groups)
+        merged = (left == 1.0) & (outlets[pair_group] == 1)
+        limited = np.flatnonzero((left > 0) & ~merged)
+        senders = np.unique(pair_group[limited])
+
+        # Needs of one member stand for those of its group.
+        rep = np.full(compiled.n_supplies, -1)
+        rep[chain.nodes[first]] = np.arange(n_groups)
+        need = np.flatnonzero(rep[compiled.need_supply] >= 0)
+        need_group = rep[compiled.need_supply[need]]
+        rate, base = _support(compiled, need, heads[need_group], self.horizon)
+        essential = compiled.need_essential[need] == ESSENTIAL
+        weight = compiled.need_weight[need]
+        clause_key = np.where(
+            essential,
+            np.where(compiled.need_group[need] >= 0, compiled.need_group[need], compiled.n_needs + need),
+            2 * compiled.n_needs + need_group,
+        )
+        clauses, clause_first, clause = np.unique(clause_key, return_index=True, return_inverse=True)
+        clause_group = need_group[clause_first]
+        slack = _sums(clause, weight * base, len(clauses))
+        linear = ~essential[clause_first]
+        spare_part = 1.0 - _sums(clause, weight, len(clauses))
+        slack += np.where(linear, np.maximum(spare_part, 0.0) * heads[clause_group], 0.0)
+        limit = np.where(essential, heads[need_group] / np.maximum(weight * rate, 1e-12), 0.0)
+        limit = np.where(essential, limit, (heads[need_group] - base) / rate)
+
+        # Columns: loss, final draw, output per group, flow per limited pair, input per need.
+        at_flow = 2 + n_groups
+        at_need = at_flow + len(limited)
+        width = at_need + len(need)
+        row_out = 1 + n_classes + np.arange(len(senders))
+        row_clause = 1 + n_classes + len(senders) + np.arange(len(clauses))
+        market_row = 1 + class_of[compiled.need_market[need]]
+        plain = np.flatnonzero(merged)
+        out_of = np.searchsorted(senders, pair_group[limited])
+        entries = [
+            ([0, 0], [0, 1], [-1.0, -1.0]),
+            ([1 + class_of[self.market]], [1], [chain.final_part]),
+            (market_row, at_need + np.arange(len(need)), chain.part[need]),
+            (1 + pair_class[plain], 2 + pair_group[plain], np.full(len(plain), -1.0)),
+            (1 + pair_class[limited], at_flow + np.arange(len(limited)), np.full(len(limited), -1.0)),
+            (row_out[out_of], at_flow + np.arange(len(limited)), np.ones(len(limited))),
+            (row_out, 2 + senders, np.full(len(senders), -1.0)),
+            (row_clause, 2 + clause_group, np.ones(len(clauses))),
+            (row_clause[clause], at_need + np.arange(len(need)), -weight * rate),
+        ]
+        rows, columns, values = (np.concatenate([np.asarray(e[k]) for e in entries]) for k in range(3))
+        height = 1 + n_classes + len(senders) + len(clauses)
+        upper = np.zeros(height)
+        upper[0] = -1.0 + self.final_cover
+        cost = np.zeros(width)
+        cost[0] = 1.0
+        model = LinearModel(
+            cost=cost,
+            matrix=sparse.csr_array((values, (rows, columns)), shape=(height, width)),
+            row_lower=np.full(height, -math.inf),
+            row_upper=upper,
+            col_lower=np.zeros(width),
+            col_upper=np.ones(width),
+        )
+        by_clause = np.argsort(clause, kind="stable")
+        ends = np.cumsum(np.bincount(clause, minlength=len(clauses)))[:-1]
+        return _Structure(
+            live=LiveModel(model),
+            group=group,
+            pair=pair,
+            pair_flow=chain.output[seller] * chain.demand[buyer],
+            pair_open=left,
+            limited=limited,
+            need_group=need_group,
+            need_limit=limit,
+            head=heads,
+            clause_group=clause_group,
+            clause_slack=slack,
+            class_item=compiled.market_item[chain.markets[class_first]].astype(np.int64),
+            clause_item=compiled.supply_item[chain.nodes[first]][clause_group].astype(np.int64),
+            n_classes=n_classes,
+            n_outs=len(senders),
+            clause_need=np.split(compiled.market_item[compiled.need_market[need]][by_clause].astype(np.int64), ends),
+        )
+
+    def _set_outputs(self, s: _Structure, own: Floats) -> None:
+        """Write what is left of each node's own output into bounds and right-hand sides."""
+        chain = self.chain
+        left = own[chain.nodes] * chain.output[chain.nodes]
+        output = _sums(s.group, left, len(s.head))
+        flow = _sums(s.pair, s.pair_flow * own[self.compiled.offer_supply[chain.offers]], len(s.pair_open))
+        pair_group = np.zeros(len(s.pair_open), dtype=np.int64)
+        node_group = np.full(self.compiled.n_supplies, -1)
+        node_group[chain.nodes] = s.group
+        pair_group[s.pair] = node_group[self.compiled.offer_supply[chain.offers]]
+        most = s.head * output
+        free = s.pair_open == 1.0
+        sent = np.where(free, most[pair_group], s.pair_open * s.head[pair_group] * flow)[s.limited]
+        upper = np.concatenate([[1.0, 1.0], most, sent, s.need_limit * output[s.need_group]])
+        s.live.set_columns(np.arange(len(upper)), np.zeros(len(upper)), upper)
+        rows = 1 + s.n_classes + s.n_outs + np.arange(len(s.clause_group))
+        s.live.set_rows(rows, np.full(len(rows), -math.inf), s.clause_slack * output[s.clause_group])
+
+    def _because(
+        self, s: _Structure, solution: Solution, own: Floats, lost: Floats
+    ) -> tuple[tuple[Binding, ...], tuple[str, ...]]:
+        """Read the binding items and the chain to the first of them off the duals."""
+        compiled, chain = self.compiled, self.chain
+        if solution.objective <= NO_LOSS:
+            return (), ()
+        price = np.zeros(len(compiled.items))
+        np.maximum.at(price, s.class_item, -solution.duals[1 : 1 + s.n_classes])
+        seller, buyer = compiled.offer_supply[chain.offers], compiled.offer_market[chain.offers]
+        usual = chain.output[seller] * chain.demand[buyer]
+        taken = usual * (1.0 - own[seller] * (1.0 - lost[chain.offers]))
+        withheld = _sums(compiled.market_item[buyer], taken, len(compiled.items))
+        weight = price * withheld
+        order = np.lexsort((np.arange(len(weight)), -weight))
+        binding = tuple(
+            Binding(compiled.items[i], float(price[i]), float(withheld[i])) for i in order if weight[i] > NO_LOSS
+        )
+        hit = {b.item for b in binding}
+        clause_dual = -solution.duals[1 + s.n_classes + s.n_outs :]
+        way = [int(compiled.market_item[self.market])]
+        while compiled.items[way[-1]] not in hit:
+            of_item = np.flatnonzero((s.clause_item == way[-1]) & (clause_dual > NO_LOSS))
+            inputs = {int(i) for c in of_item for i in s.clause_need[c]} - set(way)
+            if not inputs:
+                break
+            way.append(max(sorted(inputs), key=lambda i: (weight[i] > NO_LOSS, price[i])))
+        return binding, tuple(compiled.items[i] for i in way)
+
+
+_NOTHING: Final = LossAfter(0.0, 0.0, "optimal", (), ())
+
+
+def _support(compiled: Compiled, need: npt.NDArray[np.intp], head: Floats, horizon: float) -> tuple[Floats, Floats]:
+    """Return (rate, base) per need: output supported = rate * input + base * today's output.
+
+    Consumables: the input itself, and the stock spread over the horizon. Capital and knowledge: what is not worn out by
+    then of all that is installed, spare included, and for the rest what is replaced.
+    """
+    consumable = compiled.need_role[need] == CONSUMABLE
+    cover = compiled.need_stock_days[need] / DAYS_PER_MONTH / horizon
+    with np.errstate(divide="ignore"):
+        worn = np.minimum(horizon / compiled.need_life_months[need], 1.0)
+    rate = np.where(consumable, 1.0, worn * head)
+    base = np.where(consumable, np.minimum(cover, head), (1.0 - worn) * head)
+    return rate, base
+
+
+def _chain(compiled: Compiled, market: int, resourcing: Resourcing, demand: float) -> _Chain:
+    """Return what the need at `market` draws on, through all tiers."""
+    n_items = len(compiled.items)
+    making = compiled.supply_kind[compiled.need_supply] != PLANT
+    of = compiled.supply_item[compiled.need_supply].astype(np.int64)
+    on = compiled.market_item[compiled.need_market].astype(np.int64)
+    use = np.zeros(compiled.n_needs)
+    use[making] = resourcing.use[compiled.need_row[making]]
+    product = int(compiled.market_item[market])
+
+    # One entry per requirement that some producer has.
+    _, first = np.unique(np.where(making, compiled.need_row, -1), return_index=True)
+    edges = first[making[first]]
+    inside = np.zeros(n_items, dtype=bool)
+    inside[product] = True
+    while True:
+        reached = inside.copy()
+        reached[on[edges][inside[of[edges]]]] = True
+        if (reached == inside).all():
+            break
+        inside = reached
+    edges = edges[inside[of[edges]]]
+    start = np.zeros(n_items)
+    start[product] = demand
+    claim = propagate(start, of[edges], on[edges], use[edges])
+    drawn = claim[of[edges]] * use[edges]
+    total = _sums(on[edges], drawn, n_items) + start
+    relative = np.maximum(drawn / np.where(total > 0, total, 1.0)[on[edges]], _LEAST_PART)
+    final = max(demand / total[product], _LEAST_PART)
+    total = _sums(on[edges], relative, n_items)
+    total[product] += final
+    part_of_row = np.zeros(int(compiled.need_row.max(initial=-1)) + 1)
+    part_of_row[compiled.need_row[edges]] = relative / total[on[edges]]
+    final /= total[product]
+
+    node_in = (compiled.supply_item >= 0) & inside[compiled.supply_item]
+    need_in = making & node_in[compiled.need_supply]
+    part = np.where(need_in, part_of_row[compiled.need_row], 0.0)
+    output, use_at = _today(compiled, market, final, part, node_in, need_in)
+    market_in = np.zeros(compiled.n_markets, dtype=bool)
+    market_in[compiled.need_market[need_in]] = True
+    market_in[market] = True
+    return _Chain(
+        nodes=np.flatnonzero(node_in),
+        markets=np.flatnonzero(market_in),
+        offers=np.flatnonzero(market_in[compiled.offer_market]),
+        part=part,
+        final_part=final,
+        output=output,
+        demand=use_at,
+        claim=claim,
+    )
+
+
+def _today(
+    compiled: Compiled, market: int, final: float, part: Floats, node_in: Any, need_in: Any
+) -> tuple[Floats, Floats]:
+    """Return today's output per node and use per market for the chain; one round where markets are pooled by place."""
+    output = np.where(node_in, compiled.supply_share, 0.0)
+    per_item = _sums(compiled.supply_item[node_in], output[node_in], len(compiled.items))
+    output[node_in] /= np.where(per_item > 0, per_item, 1.0)[compiled.supply_item[node_in]]
+    needs = np.flatnonzero(need_in)
+    for _ in range(_ROUNDS):
+        drawn = output[compiled.need_supply[needs]] * part[needs]
+        demand = _sums(compiled.need_market[needs], drawn, compiled.n_markets)
+        demand[market] += final
+        following = compiled.weights.T @ demand
+        settled = np.abs(following - output).max(initial=0.0) <= 1e-13
+        output = np.where(node_in, following, 0.0)
+        if settled:
+            break
+    return output, demand
+
+
+def _sums(labels: npt.NDArray[Any], values: Floats, n: int) -> Floats:
+    """Return the sums of `values` by label, as floats even when there are none."""
+    return np.bincount(labels, values, minlength=n).astype(np.float64)
+
+
+@dataclass(frozen=True, eq=False)
+class FlowResult:
+    """Losses after re-sourcing for V needs, B shocks and T horizons: `bound` <= true loss <= `loss`."""
+
+    names: tuple[str, ...]
+    horizons: tuple[float, ...]
+    markets: npt.NDArray[np.intp]
+    loss: Floats  # (V, B, T)
+    bound: Floats  # (V, B, T)
+    status: npt.NDArray[np.object_]  # (V, B, T)
+    detail: dict[tuple[int, int, int], LossAfter]
+    solved: int
+
+    def after(self, need: int, shock: int, horizon: int) -> LossAfter:
+        """Return loss, proof, binding items and chain by position; no loss where no LP was needed."""
+        return self.detail.get((need, shock, horizon), _NOTHING)
+
+
+def after_resourcing(
+    compiled: Compiled,
+    shocks: Shocks,
+    markets: Sequence[int] | npt.NDArray[np.integer[Any]],
+    resourcing: Resourcing,
+    horizons: Sequence[float] = (3, 12, 36),
+    short_run: Floats | None = None,
+    stock_days: Sequence[float] | None = None,
+    demand: Sequence[float] | None = None,
+) -> FlowResult:
+    """Return the losses after re-sourcing of the needs at `markets` under every shock at every horizon.
+
+    `short_run` (V, B, T) are the cascade's losses in the same order: where they are 0 no LP is solved.
+    """
+    shape = (len(markets), len(shocks), len(horizons))
+    loss, bound = np.zeros(shape), np.zeros(shape)
+    status = np.full(shape, "optimal", dtype=object)
+    detail: dict[tuple[int, int, int], LossAfter] = {}
+    for v, market in enumerate(markets):
+        stock = 0.0 if stock_days is None else float(stock_days[v])
+        share = 1.0 if demand is None else float(demand[v])
+        for t, horizon in enumerate(horizons):
+            wanted = np.ones(len(shocks), bool) if short_run is None else short_run[v, :, t] > NO_LOSS
+            if not wanted.any():
+                continue
+            model = FlowModel(compiled, int(market), float(horizon), resourcing, stock, share)
+            for b in np.flatnonzero(wanted):
+                found = model.loss(shocks, int(b))
+                loss[v, b, t], bound[v, b, t], status[v, b, t] = found.loss, found.bound, found.status
+                if found.loss > NO_LOSS:
+                    detail[v, int(b), t] = found
+    return FlowResult(
+        shocks.names,
+        tuple(map(float, horizons)),
+        np.asarray(markets, np.intp),
+        loss,
+        bound,
+        status,
+        detail,
+        len(detail),
+    )
