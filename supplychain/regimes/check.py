@@ -1,0 +1,125 @@
+"""What a regime book must keep beyond the form of its tables: scopes, reach, codes and dates that the engine can read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from datetime import date
+from typing import Any
+
+import pandas as pd
+
+from supplychain.errors import Problems
+from supplychain.facts.countries import countries
+from supplychain.regimes import destinations, reach
+
+TRUTH = "the regime book's grammar (docs/law.md)"
+
+
+def check_book(tables: Mapping[str, pd.DataFrame], descriptor: Mapping[str, Any]) -> None:
+    """Raise InputError with every fault found."""
+    problems = Problems()
+    _known_as_of(descriptor, problems)
+    names = set(tables["groups"]["group"]) | set(tables["jurisdictions"]["jurisdiction"]) | set(countries())
+    scopes = (
+        ("controls", "destination_scope"),
+        ("controls", "end_party"),
+        ("exceptions", "destination"),
+        ("exceptions", "exporter"),
+        ("exceptions", "exporter_head_office"),
+    )
+    for table, column in scopes:
+        _each(tables[table], table, column, lambda text: _scope(text, names), problems)
+    _each(tables["controls"], "controls", "reach", _reach, problems)
+    for table, column in (("controls", "item_code"), ("exceptions", "item_code"), ("exceptions", "except_code")):
+        _each(tables[table], table, column, _codes, problems)
+    for column in ("code", "corresponds"):
+        _each(tables["correspondences"], "correspondences", column, _codes, problems)
+    _each(tables["exceptions"], "exceptions", "condition", _condition, problems)
+    _periods(tables["controls"], "controls", "control", problems)
+    _overlaps(tables["groups"], "groups", ["jurisdiction", "group"], problems)
+    _overlaps(tables["memberships"], "memberships", ["regime", "jurisdiction"], problems)
+    _aimless(tables["exceptions"], problems)
+    problems.raise_if_any()
+
+
+def _known_as_of(descriptor: Mapping[str, Any], problems: Problems) -> None:
+    value = descriptor.get("supplychain", {}).get("known_as_of", "")
+    try:
+        date.fromisoformat(str(value))
+    except ValueError:
+        rule = "supplychain.known_as_of is the last day whose law the book knows"
+        problems.add("known-as-of", rule, "write it as YYYY-MM-DD", file="datapackage.json", value=value)
+
+
+def _each(frame: pd.DataFrame, table: str, column: str, rule: Callable[[str], str], problems: Problems) -> None:
+    """Add a problem for every filled cell of which `rule` says what is wrong."""
+    said = {text: rule(text) for text in set(frame[column]) if text}
+    for position, text in enumerate(frame[column]):
+        if said.get(text):
+            problems.add(
+                "grammar", f"{column} follows {TRUTH}", said[text], file=f"{table}.csv", table=table, row=position + 2,
+                column=column, value=text,
+            )  # fmt: skip
+
+
+def _scope(text: str, names: Iterable[str]) -> str:
+    try:
+        clauses = destinations.parse(text)
+    except ValueError as error:
+        return str(error)
+    unknown = sorted({name for clause in clauses for name in clause.names} - set(names))
+    return f"no state or group is called {', '.join(unknown)}" if unknown else ""
+
+
+def _reach(text: str) -> str:
+    try:
+        reach.parse(text)
+    except ValueError as error:
+        return str(error)
+    return ""
+
+
+def _codes(text: str) -> str:
+    for code in text.split(";"):
+        head, colon, tail = code.partition(":")
+        if not (colon and tail and head.isalpha() and head.isupper() and len(head) in (2, 3)) or " " in code:
+            return f"{code!r} is not LIST:CODE, such as US:3B001.f.1"
+    return ""
+
+
+def _condition(text: str) -> str:
+    kind, _, tag = text.partition(":")
+    return "" if kind in ("entity", "end-use") and tag else "write entity:TAG or end-use:TAG"
+
+
+def _periods(frame: pd.DataFrame, table: str, key: str, problems: Problems) -> None:
+    """A suspension needs a first day, and an end needs a start."""
+    for start, end in (("from", "to"), ("suspended_from", "suspended_to")):
+        for position in (frame[start].isna() & frame[end].notna()).to_numpy(bool).nonzero()[0]:
+            problems.add(
+                "period", f"{end} has a {start} before it", f"fill {start} of {frame[key].iloc[position]}", file=f"{table}.csv",
+                table=table, row=int(position) + 2, column=start,
+            )  # fmt: skip
+
+
+def _overlaps(frame: pd.DataFrame, table: str, key: list[str], problems: Problems) -> None:
+    """Periods of one member in one group follow one another."""
+    ordered = frame.assign(_row=range(len(frame))).sort_values([*key, "from"], na_position="first", kind="stable")
+    for _, part in ordered[ordered.duplicated(key, keep=False)].groupby(key, sort=True):
+        ends = part["to"].iloc[:-1].to_numpy()
+        starts = part["from"].iloc[1:].to_numpy()
+        for position, (end, start) in enumerate(zip(ends, starts, strict=True)):
+            if pd.isna(end) or pd.isna(start) or start < end:
+                row = part.iloc[position + 1]
+                problems.add(
+                    "overlap", "periods of one member do not overlap", "end the earlier period first", file=f"{table}.csv",
+                    table=table, row=int(row["_row"]) + 2, value=", ".join(str(row[name]) for name in key),
+                )  # fmt: skip
+
+
+def _aimless(frame: pd.DataFrame, problems: Problems) -> None:
+    for position in ((frame["control"] == "") & (frame["regime"] == "")).to_numpy(bool).nonzero()[0]:
+        problems.add(
+            "aim", "an exception names the controls or the regime that it lifts", "fill control or regime", file="exceptions.csv",
+            table="exceptions", row=int(position) + 2, value=frame["exception"].iloc[position],
+        )  # fmt: skip

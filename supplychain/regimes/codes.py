@@ -1,0 +1,137 @@
+"""Item codes: how a flow's classification meets the codes of a control, list by list.
+
+A code is ``LIST:CODE``. Within a list codes form a hierarchy of paragraphs joined by dots: a control on
+``US:3B001.f`` covers ``US:3B001.f.1.b``; a flow that says only ``US:3B001`` *may* fall under a control on
+``US:3B001.f.1``. Lists never match across, except through the book's correspondences. Codes of one list on one flow
+are alternatives (variants of the item); codes of different lists hold together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+NO, CONDITIONAL, MAYBE, YES = (
+    0,
+    1,
+    2,
+    3,
+)  # how far a clause of a control is met; the weakest clause speaks for the control
+
+EVERYTHING = "any"  # LIST:any in a control: every item, whatever its classification
+WHOLE_LIST = "*"  # LIST:* : every entry of the list
+FREE_ENTRY = "US:EAR99"  # subject to the EAR, yet on no entry of the list
+NOT_LISTS = frozenset({"HS"})  # customs headings classify trade, not controls
+
+
+def normal(code: str) -> str:
+    """Return ``code`` with the list in upper case and no blanks; a bare ECCN (``3B903``) is read as a US entry.
+
+    >>> normal("us:3B001.f.1"), normal("3b903")
+    ('US:3B001.f.1', 'US:3B903')
+    """
+    text = code.strip()
+    if ":" in text:
+        head, tail = text.split(":", 1)
+        return f"{head.strip().upper()}:{tail.strip()}"
+    head, dot, tail = text.partition(".")
+    if len(head) == 5 and head[0].isdigit() and head[1].upper() in "ABCDE" and head[2:].isdigit():
+        return f"US:{head.upper()}{dot}{tail}"
+    return f"US:{text.upper()}" if text.upper() == "EAR99" else text
+
+
+def list_of(code: str) -> str:
+    """Return the list that a code stands on."""
+    return code.partition(":")[0]
+
+
+def relation(flow: str, control: str) -> int:
+    """Return YES if the control's code covers the flow's, MAYBE if the flow's code is the broader one, else NO.
+
+    >>> relation("US:3B001.f.1.b", "US:3B001.f"), relation("US:3B001", "US:3B001.f.1"), relation("CN:3C001", "US:3C001")
+    (3, 2, 0)
+    """
+    flow_list, _, flow_code = flow.partition(":")
+    control_list, _, control_code = control.partition(":")
+    if flow_list != control_list:
+        return NO
+    if control_code == WHOLE_LIST:
+        return NO if flow == FREE_ENTRY else YES
+    ours, theirs = flow_code.casefold().split("."), control_code.casefold().split(".")
+    shared = min(len(ours), len(theirs))
+    if ours[:shared] != theirs[:shared]:
+        return NO
+    return YES if len(theirs) <= len(ours) else MAYBE
+
+
+Variant = tuple[
+    tuple[str, int], ...
+]  # codes that one variant of the item carries on one list, each with its cap (YES or MAYBE)
+
+
+@dataclass(frozen=True)
+class Classification:
+    """What the codes of an item say.
+
+    groups: for each list, the variants of the item (exactly one holds). unknown: the item was never classified.
+    unlisted: codes that the book does not know at all.
+    """
+
+    groups: tuple[tuple[Variant, ...], ...]
+    unknown: bool
+    unlisted: tuple[str, ...]
+
+    @property
+    def codes(self) -> tuple[str, ...]:
+        return tuple(sorted({code for group in self.groups for variant in group for code, _ in variant}))
+
+
+def classify(
+    text: str, correspondences: Mapping[str, tuple[tuple[str, int], ...]], known: Iterable[str]
+) -> Classification:
+    """Read the ``;`` list of codes of an item.
+
+    ``correspondences``: code -> (code of another list, YES for "same" | MAYBE for "may"). ``known``: every code of
+    the book. ``none`` says that the item was classified and stands on no list; a blank says that nobody looked.
+    """
+    codes = sorted({normal(part) for part in text.split(";") if part.strip()})
+    stated = [code for code in codes if code.lower() != "none" and list_of(code) not in NOT_LISTS]
+    if not stated:
+        return Classification((), "none" not in {code.lower() for code in codes}, ())
+    groups: list[tuple[Variant, ...]] = []
+    own = sorted({list_of(code) for code in stated})
+    for source in own:
+        variants = [code for code in stated if list_of(code) == source]
+        groups.append(tuple(((code, YES),) for code in variants))
+        implied = [_implied(code, correspondences) for code in variants]
+        for target in sorted({list_of(code) for row in implied for code in row}):
+            if target != source and target in own:
+                continue  # the item's own classification on that list prevails
+            groups.append(
+                tuple(tuple((c, cap) for c, cap in sorted(row.items()) if list_of(c) == target) for row in implied)
+            )
+    known = list(known)
+    unlisted = tuple(code for code in stated if not any(relation(code, other) for other in known))
+    return Classification(tuple(groups), False, unlisted)
+
+
+def _implied(code: str, correspondences: Mapping[str, tuple[tuple[str, int], ...]]) -> dict[str, int]:
+    """Return the codes of other lists (or other codes of its own) that ``code`` stands for, each with its cap."""
+    found: dict[str, int] = {}
+    for left, rights in correspondences.items():
+        met = relation(code, left)
+        if met:
+            for right, cap in rights:
+                found[right] = max(found.get(right, NO), min(met, cap))
+    return found
+
+
+def match(variant: Variant, control_codes: Iterable[str]) -> int:
+    """Return how far one variant falls under a control's codes."""
+    best = NO
+    for control in control_codes:
+        if control.partition(":")[2] == EVERYTHING:
+            return YES
+        for code, cap in variant:
+            best = max(best, min(cap, relation(code, control)))
+    return best

@@ -1,0 +1,220 @@
+"""What the law says of many flows: `determine` judges each distinct combination once and hands every flow its result."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from supplychain.regimes.classes import Likeness
+from supplychain.regimes.codes import CONDITIONAL, MAYBE, YES
+from supplychain.regimes.evaluate import Buyers, Content, Frame, Item, Outcome, Sellers, evaluate, read_item
+from supplychain.regimes.flows import Flows, compress
+from supplychain.regimes.law import CLASSES, EXCEPTED, POLICIES, STATUSES, Law
+from supplychain.regimes.words import Wording
+
+Longs = npt.NDArray[np.int64]
+TEXTS = (
+    "status", "policy", "control", "regime", "imposing", "citation", "floor", "floor_policy", "ceiling", "ceiling_policy",
+    "questions", "conditions", "warnings",
+)  # fmt: skip
+COLUMNS = (
+    "status", "policy", "control", "regime", "imposing", "citation", "delay_days", "probability", "floor", "floor_policy",
+    "ceiling", "ceiling_policy", "questions", "conditions", "warnings",
+)  # fmt: skip
+INDETERMINATE = "indeterminate"
+
+
+@dataclass(frozen=True, eq=False)
+class Determinations:
+    """The determinations of a table of flows, in its order.
+
+    `table` has one row for each flow. status: free, excepted, notification, licence, prohibited or indeterminate.
+    policy: how the deciding control is licensed. control, regime, imposing, citation: the deciding control. floor and
+    ceiling (with their policies): the lowest and highest status that the facts not known allow. delay_days,
+    probability: from the assumptions, NaN without them or when indeterminate. questions: what would settle the
+    answer. conditions: controls that turn on an end user or end use that the flow does not state. warnings: what the
+    answer rests on beside the law.
+
+    `distinct` holds each different determination once, `index` says which one each flow has. `warnings` concern all
+    of them.
+    """
+
+    count: int
+    index: npt.NDArray[np.int32]
+    outcomes: tuple[Outcome, ...]
+    starts: tuple[int, ...]
+    wording: Wording
+    licence: Mapping[str, Any]
+    warnings: tuple[str, ...]
+
+    @cached_property
+    def _scores(self) -> tuple[Longs, Longs, Longs]:
+        zero = np.zeros(1, np.int64)
+        return tuple(
+            np.concatenate([zero, *(getattr(o, part) for o in self.outcomes)]) for part in ("floor", "low", "high")
+        )  # type: ignore[return-value]
+
+    @cached_property
+    def _decided(self) -> dict[str, npt.NDArray[Any]]:
+        """Levels and deciding rule of each distinct determination."""
+        floor, low, high = self._scores
+        span = self.wording.span
+        classes = np.array(CLASSES)
+        status = np.array([STATUSES.index(s) for s in STATUSES])
+        settled = classes[low // span] == classes[high // span]
+        same = status[low // span] == status[high // span]
+        decisive = np.where(settled & same, low, high)
+        return {
+            "floor": floor // span,
+            "ceiling": high // span,
+            "level": decisive // span,
+            "rank": decisive % span,
+            "open": ~settled,
+        }
+
+    @cached_property
+    def distinct(self) -> pd.DataFrame:
+        """Each different determination once: the columns of `table`."""
+        return pd.DataFrame({name: self._distinct(name) for name in COLUMNS})
+
+    @cached_property
+    def table(self) -> pd.DataFrame:
+        """One row for each flow, in the order of the flows."""
+        return self.distinct.take(self.index).reset_index(drop=True)
+
+    def column(self, name: str) -> pd.Categorical:
+        """One text column of `table` in its smallest form, for very many flows."""
+        words, codes = np.unique(self._distinct(name), return_inverse=True)
+        small = codes.astype(np.min_scalar_type(max(len(words), 1)))
+        return pd.Categorical.from_codes(small[self.index], categories=pd.Index(words, dtype=object))
+
+    @cached_property
+    def applied(self) -> pd.DataFrame:
+        """Every control that applies or may apply to each flow.
+
+        flow: row position. status, policy: what the control asks for. certain: it applies whatever the unknown facts
+        are. conditional: only for an end user or end use that the flow does not state. exception: what lifts it or
+        may; status is "excepted" only when it does. foreign: it reaches the flow from abroad.
+        """
+        rows = [self._applied(o, start) for o, start in zip(self.outcomes, self.starts, strict=True)]
+        every = pd.concat(rows, ignore_index=True) if rows else self._applied_empty()
+        by = every["distinct"].to_numpy(np.int64)
+        order = np.argsort(by, kind="stable")
+        first = np.searchsorted(by[order], np.arange(len(self._scores[0]) + 1))
+        length = np.diff(first)[self.index]
+        flow = np.repeat(np.arange(self.count), length)
+        within = np.arange(len(flow)) - np.repeat(np.cumsum(length) - length, length)
+        picked = order[np.repeat(first[self.index], length) + within]
+        found = every.take(picked).reset_index(drop=True).drop(columns="distinct")
+        found.insert(0, "flow", flow)
+        return found
+
+    def _applied(self, outcome: Outcome, start: int) -> pd.DataFrame:
+        row, column = np.nonzero(outcome.possible >= CONDITIONAL)
+        keep = outcome.possible[row, column]
+        lifted, by = outcome.lifted[row, column], outcome.by[row, column]
+        rules = outcome.item.rules
+        levels = np.array([rule.level for rule in rules], np.int64)[column]
+        levels = np.where(lifted == YES, EXCEPTED, levels)
+        names = np.array([rule.control for rule in rules], object)
+        waivers = [rules[c].waivers[b].exception if b >= 0 else "" for c, b in zip(column, by, strict=True)]
+        frame = pd.DataFrame(
+            {
+                "distinct": row + start,
+                "control": names[column],
+                "imposing": np.array([rule.imposing for rule in rules], object)[column],
+                "regime": np.array([rule.regime for rule in rules], object)[column],
+                "status": np.array(STATUSES, object)[levels],
+                "policy": np.array(POLICIES, object)[levels],
+                "certain": outcome.certain[row, column] == YES,
+                "conditional": keep == CONDITIONAL,
+                "exception": np.array(waivers, object),
+            }
+        )
+        return frame.astype(dict.fromkeys(("control", "imposing", "regime", "status", "policy", "exception"), "str"))
+
+    def _applied_empty(self) -> pd.DataFrame:
+        texts = ("control", "imposing", "regime", "status", "policy", "exception")
+        empty = pd.DataFrame({name: pd.Series([], dtype="str") for name in texts})
+        empty.insert(0, "distinct", np.zeros(0, np.int64))
+        return empty.assign(certain=np.zeros(0, bool), conditional=np.zeros(0, bool))
+
+    def _distinct(self, name: str) -> Any:
+        decided, words = self._decided, self.wording
+        level, rank, unsettled = decided["level"], decided["rank"], decided["open"]
+        if name == "status":
+            return np.where(unsettled, INDETERMINATE, np.array(STATUSES, object)[level])
+        if name in ("floor", "ceiling"):
+            return np.array(STATUSES, object)[decided[name]]
+        if name in ("floor_policy", "ceiling_policy"):
+            return np.array(POLICIES, object)[decided[name.removesuffix("_policy")]]
+        if name == "policy":
+            return np.where(unsettled, "", np.array(POLICIES, object)[level])
+        if name in ("control", "regime", "imposing", "citation"):
+            return np.where(level > 0, words.of_rule(name)[rank], "")
+        if name in ("delay_days", "probability"):
+            key = [("excepted", "free")[x == 0] if x < 2 else POLICIES[x] for x in range(len(POLICIES))]
+            values = np.array([float(self.licence.get(k, {}).get(name, np.nan)) for k in key])
+            if self.licence:
+                values[0] = 0.0 if name == "delay_days" else 1.0
+            return np.where(unsettled, np.nan, values[level])
+        texts = [words.domestic(name)]
+        for outcome in self.outcomes:
+            texts += words.texts(name, outcome)
+        return np.array(texts, object)
+
+
+def determine(
+    law: Law,
+    flows: Flows,
+    wording: Wording,
+    *,
+    inferred: bool,
+    assumptions: Mapping[str, Any] | None,
+    warnings: tuple[str, ...],
+) -> Determinations:
+    """Judge every flow: each distinct combination of item, kind of seller, kind of buyer and epoch once."""
+    sellers, buyers = Sellers.of(flows.sellers, law.places), Buyers.of(flows.buyers, law.places)
+    content = Content.of(assumptions)
+    all_epochs = law.epochs(flows.days)
+    used, epoch = compress(all_epochs, len(law.breaks) + 1)
+    likeness = Likeness(law, sellers, buyers, used)
+    index = np.zeros(flows.count, np.int32)
+    outcomes, starts, total = [], [], 1
+    small = flows.items.of.astype(np.min_scalar_type(max(len(flows.items.rows), 1)))
+    order = np.argsort(small, kind="stable")
+    ends = np.searchsorted(small[order], np.arange(len(flows.items.rows)), side="right")
+    begin = 0
+    for (text, category), end in zip(flows.items.rows, ends, strict=True):
+        rows, begin = order[begin:end], int(end)
+        item = read_item(text, category, law)
+        if not item.rules or not len(rows):
+            continue
+        seller, buyer = flows.sellers.of[rows], flows.buyers.of[rows]
+        day = epoch[rows] if len(epoch) > 1 else np.zeros(len(rows), np.int64)
+        same = (sellers.origin[seller] == buyers.destination[buyer]) & (sellers.origin[seller] > 0)
+        s, b, e = likeness.seller_classes(item), likeness.buyer_classes(item), likeness.epoch_classes(item)
+        combined = (s.of[seller] * b.count + b.of[buyer]) * e.count + e.of[day]
+        kinds, position = compress(combined[~same], s.count * b.count * e.count)
+        if not len(kinds):
+            continue
+        frame = Frame(
+            law, item, sellers, buyers, content, inferred,
+            s.first[kinds // (b.count * e.count)], b.first[kinds // e.count % b.count], used[e.first[kinds % e.count]],
+        )  # fmt: skip
+        index[rows[~same]] = position + total
+        outcomes.append(evaluate(frame, wording.span))
+        starts.append(total)
+        total += len(kinds)
+    return Determinations(
+        flows.count, index, tuple(outcomes), tuple(starts), wording, (assumptions or {}).get("licence", {}), warnings
+    )
+
+
+__all__ = ["COLUMNS", "Determinations", "Item", "MAYBE", "determine"]

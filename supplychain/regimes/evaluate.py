@@ -1,0 +1,373 @@
+"""How far each control reaches each combination of item, seller, buyer and epoch; and the strictest of them.
+
+Every clause of a control is NO, CONDITIONAL (it turns on an end user or end use that the flow does not state), MAYBE
+(a fact of the flow or of the book is missing) or YES; the weakest clause speaks for the control. All of this is done
+on arrays over the distinct combinations of one item.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from supplychain.regimes.codes import CONDITIONAL, MAYBE, NO, YES, Classification, classify, match
+from supplychain.regimes.flows import Distinct, parse_content
+from supplychain.regimes.law import EXCEPTED, TIGHT_SHARE, TIGHTER, UNCLASSIFIED, UNLISTED, Bytes, Law, Rule, Waiver
+from supplychain.regimes.reach import Term
+
+Longs = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
+
+# Why a control is not settled for a flow (bits), and what else a reader must know of it.
+CODE, CONTENT, DIRECT, EXPORTER, PLACE, PAIR, ASSUMED, INFERRED = (1 << bit for bit in range(8))
+
+
+@dataclass(frozen=True, eq=False)
+class Sellers:
+    """Facts of the distinct sellers as arrays. Shares: NaN = unknown."""
+
+    origin: npt.NDArray[np.intp]
+    head_office: npt.NDArray[np.intp]
+    parent: npt.NDArray[np.intp]
+    content: tuple[dict[str, float] | None, ...]
+    direct: tuple[tuple[str, ...] | None, ...]
+
+    @classmethod
+    def of(cls, distinct: Distinct, places: Mapping[str, int]) -> Sellers:
+        def index(name: str) -> npt.NDArray[np.intp]:
+            return np.array([places[word] for word in distinct.column(name)], np.intp)
+
+        return cls(
+            index("origin"),
+            index("head_office"),
+            index("parent"),
+            tuple(parse_content(word) if word else None for word in distinct.column("content")),
+            tuple(
+                tuple(p for p in word.split(";") if p != "none") if word else None
+                for word in distinct.column("direct_product")
+            ),
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Buyers:
+    """Facts of the distinct buyers. Tags: None = not stated; an empty set = stated that there is none."""
+
+    destination: npt.NDArray[np.intp]
+    head_office: npt.NDArray[np.intp]
+    end_use: tuple[frozenset[str] | None, ...]
+    entity: tuple[frozenset[str] | None, ...]
+
+    @classmethod
+    def of(cls, distinct: Distinct, places: Mapping[str, int]) -> Buyers:
+        def index(name: str) -> npt.NDArray[np.intp]:
+            return np.array([places[word] for word in distinct.column(name)], np.intp)
+
+        return cls(
+            index("destination"),
+            index("end_party_head_office"),
+            tuple(_tags(word) for word in distinct.column("end_use")),
+            tuple(_tags(word) for word in distinct.column("entity")),
+        )
+
+    def stated(self, kind: str, tag: str) -> Bytes:
+        """Return for each buyer whether it carries the tag: YES, NO, or CONDITIONAL when the flow does not say."""
+        column = self.entity if kind == "entity" else self.end_use
+        return np.array([CONDITIONAL if tags is None else YES if tag in tags else NO for tags in column], np.int8)
+
+
+def _tags(text: str) -> frozenset[str] | None:
+    if not text:
+        return None
+    return frozenset(part.strip() for part in text.split(";") if part.strip() not in ("", "none"))
+
+
+@dataclass(frozen=True, eq=False)
+class Content:
+    """Named assumptions on controlled content by item category; used only where a flow does not state it."""
+
+    shares: Mapping[str, Mapping[str, float]]
+    direct: Mapping[str, tuple[str, ...]]
+
+    @classmethod
+    def of(cls, assumptions: Mapping[str, Any] | None) -> Content | None:
+        """Read the table ``content``: ``default`` and one table for each category."""
+        table = None if assumptions is None else assumptions.get("content")
+        if not table:
+            return None
+        default = dict(table.get("default", {}))
+        shares, direct = {}, {}
+        for name, row in {"": {}, **table.get("category", {})}.items():
+            merged = {**default, **row}
+            text = str(merged.pop("direct_product", ""))
+            shares[name] = {state: float(share) for state, share in merged.items() if len(state) == 3}
+            if text:
+                direct[name] = tuple(part for part in text.split(";") if part != "none")
+        return cls(shares, direct)
+
+    def share(self, category: str, state: str) -> float:
+        row = self.shares.get(category, self.shares.get("", {}))
+        return row.get(state, np.nan)
+
+    def product(self, category: str) -> tuple[str, ...] | None:
+        return self.direct.get(category, self.direct.get(""))
+
+
+@dataclass(frozen=True, eq=False)
+class Item:
+    """A distinct item: its classification and the rules that its codes may meet, in order of precedence."""
+
+    classification: Classification
+    category: str
+    rules: tuple[Rule, ...]
+    matches: tuple[tuple[Bytes, ...], ...]  # [list][variant] -> how far each rule's codes are met
+
+
+def read_item(text: str, category: str, law: Law) -> Item:
+    """Classify an item and pick the rules that its codes may meet."""
+    found = classify(text, law.correspondences, law.known_codes)
+    missing = {f"{UNLISTED}:{code.partition(':')[0]}" for code in found.unlisted}
+    always = found.unknown
+
+    def states(variant: Any) -> Bytes:
+        return np.array([_meets(rule, variant, always, missing) for rule in law.rules], np.int8)
+
+    # What turns on no code at all (any item, unknown codes) stands as a list of its own with one variant.
+    groups = [(states(()),)] + [tuple(states(variant) for variant in group) for group in found.groups]
+    hit = np.max([state for group in groups for state in group], axis=0) > NO
+    return Item(
+        found,
+        category,
+        tuple(rule for rule, keep in zip(law.rules, hit, strict=True) if keep),
+        tuple(tuple(state[hit] for state in group) for group in groups),
+    )
+
+
+def _meets(rule: Rule, variant: Any, unknown: bool, missing: set[str]) -> int:
+    if not rule.codes:
+        return MAYBE if rule.control in missing or (unknown and rule.control == UNCLASSIFIED) else NO
+    if unknown and not any(code.endswith(":any") for code in rule.codes):
+        return MAYBE
+    return match(variant, rule.codes)
+
+
+class Frame:
+    """The combinations of one item that are asked for: arrays of sellers, buyers and epochs, all of one length."""
+
+    def __init__(
+        self, law: Law, item: Item, sellers: Sellers, buyers: Buyers, content: Content | None, inferred: bool,
+        seller: Longs, buyer: Longs, epoch: Longs,
+    ) -> None:  # fmt: skip
+        self.law, self.item, self.sellers, self.buyers = law, item, sellers, buyers
+        self.content, self.inferred = content, inferred
+        self.seller, self.buyer, self.epoch = seller, buyer, epoch
+        self.origin = sellers.origin[seller]
+        self.destination = buyers.destination[buyer]
+        self._scopes: dict[str, Bytes] = {}
+
+    def scope(self, text: str) -> Bytes:
+        """Return how far the buyer is in a destination scope."""
+        if text not in self._scopes:
+            found = np.zeros(len(self.seller), np.int8)
+            for kind, tag, where in self.law.scopes[text].clauses:
+                if kind == "head-office":
+                    office = self.buyers.head_office[self.buyer]
+                    inside = np.where(office == 0, CONDITIONAL, where[office, self.epoch]).astype(np.int8)
+                else:
+                    inside = where[self.destination, self.epoch]
+                    if kind:
+                        inside = np.minimum(inside, self.buyers.stated(kind, tag)[self.buyer])
+                np.maximum(found, inside, out=found)
+            self._scopes[text] = found
+        return self._scopes[text]
+
+    def end_party(self, text: str) -> Bytes:
+        """Return how far the end party's head office is in a scope; when not stated it is taken to be at the destination."""
+        if not text:
+            return np.full(len(self.seller), YES, np.int8)
+        office = self.buyers.head_office[self.buyer]
+        place = np.where(office == 0, self.destination, office)
+        return np.max([where[place, self.epoch] for _, _, where in self.law.scopes[text].clauses], axis=0).astype(
+            np.int8
+        )
+
+    def territory(self, state: str, place: npt.NDArray[np.intp]) -> Bytes:
+        """Return how far a place is in the territory of a state; the nameless state of unclassified items is everywhere."""
+        if not state:
+            return np.full(len(place), YES, np.int8)
+        return self.law.territories[state][place, self.epoch]
+
+    def border(self, state: str) -> Bytes:
+        """Return how far the flow is an export in the eyes of a state: not into its own territory, not within one state."""
+        inside = self.territory(state, self.destination) if state else np.zeros(len(self.seller), np.int8)
+        out = np.where(inside == MAYBE, MAYBE, YES - inside)
+        blind = (self.origin == 0) | (self.destination == 0)
+        out = np.where(blind, np.minimum(out, MAYBE), out)
+        return np.where((self.origin == self.destination) & ~blind, NO, out).astype(np.int8)
+
+    def abroad(self, rule: Rule) -> tuple[Bytes, npt.NDArray[np.int16]]:
+        """Return how far the control reaches goods made abroad, and why that is not settled or what it was assumed from."""
+        best = np.zeros(len(self.seller), np.int8)
+        why = np.zeros(len(self.seller), np.int16)
+        for term in rule.terms:
+            state, bits = self._term(rule, term)
+            if term.entity:
+                state = np.minimum(state, self.buyers.stated("entity", term.entity)[self.buyer])
+            if term.since > np.datetime64("0001-01-01", "D"):
+                started = np.concatenate([[False], self.law.breaks >= term.since])
+                state = np.where(started[self.epoch], state, NO).astype(np.int8)
+            why |= np.where(state > NO, bits, 0).astype(np.int16)
+            np.maximum(best, state, out=best)
+        open_bits = CONTENT | DIRECT
+        why = np.where(best == MAYBE, why, why & ~open_bits).astype(np.int16)
+        return best, why
+
+    def _term(self, rule: Rule, term: Term) -> tuple[Bytes, npt.NDArray[np.int16]]:
+        category = self.item.category
+        count = len(self.sellers.origin)
+        state, bits = np.zeros(count, np.int8), np.zeros(count, np.int16)
+        if term.kind == "fdp":
+            guess = None if self.content is None else self.content.product(category)
+            for i, known in enumerate(self.sellers.direct):
+                made = guess if known is None else known
+                state[i] = MAYBE if made is None else YES if rule.imposing in made else NO
+                bits[i] = DIRECT if made is None else ASSUMED if known is None else 0
+            return state[self.seller], bits[self.seller]
+        guessed = np.nan if self.content is None else self.content.share(category, rule.imposing)
+        shares = np.array(
+            [guessed if c is None else c.get(rule.imposing, 0.0) for c in self.sellers.content], np.float64
+        )
+        stated = np.array([c is not None for c in self.sellers.content], bool)
+        unknown = np.isnan(shares)
+        bits[unknown] = CONTENT
+        bits[~unknown & ~stated] = ASSUMED
+        filled = np.nan_to_num(shares)
+        if term.kind == "content-floor":
+            state[filled >= term.threshold] = YES
+        else:
+            state[filled > term.threshold] = YES
+        state[unknown] = MAYBE
+        found, why = state[self.seller], bits[self.seller]
+        if term.kind == "de-minimis" and term.threshold > TIGHT_SHARE:
+            tight = self.scope(TIGHTER)
+            over = (filled > TIGHT_SHARE)[self.seller] & ~unknown[self.seller] & (found == NO)
+            found = np.where(over, tight, found).astype(np.int8)
+            why = np.where(over & (tight == MAYBE), why | CONTENT, why).astype(np.int16)
+        return found, why
+
+    def waiver(self, waiver: Waiver, by_origin: Bytes) -> Bytes:
+        """Return how far an exception lifts the control: YES, MAYBE (not proven) or NO."""
+        if not waiver.effect or (waiver.basis == "inferred" and not self.inferred):
+            return np.zeros(len(self.seller), np.int8)
+        state = np.minimum(waiver.destination[self.destination, self.epoch], waiver.exporter[self.origin, self.epoch])
+        office = waiver.head_office[self.sellers.head_office[self.seller], self.epoch]
+        parent = self.sellers.parent[self.seller]
+        owner = np.where(parent == 0, YES, waiver.head_office[parent, self.epoch])
+        state = np.minimum(np.minimum(state, np.minimum(office, owner)), waiver.effect).astype(np.int8)
+        kind, tag = waiver.condition
+        if kind:
+            state = np.where(self.buyers.stated(kind, tag)[self.buyer] == YES, state, NO).astype(np.int8)
+        if waiver.foreign_made:
+            state = np.where(by_origin == YES, NO, state).astype(np.int8)
+        return np.where(waiver.force[self.epoch], state, NO).astype(np.int8)
+
+
+@dataclass(frozen=True, eq=False)
+class Clauses:
+    """Every clause of one rule on every combination: what `evaluate` folds and what `explain` tells."""
+
+    force: Bytes
+    border: Bytes
+    scope: Bytes
+    end_party: Bytes
+    origin: Bytes
+    abroad: Bytes
+    lifted: Bytes  # YES: an exception lifts it; MAYBE: one may
+    by: npt.NDArray[np.int16]  # which waiver of the rule, -1 = none
+    why: npt.NDArray[np.int16]
+
+    @property
+    def applies(self) -> Bytes:
+        """The weakest clause, the codes left aside."""
+        reached = np.maximum(self.origin, self.abroad)
+        weakest = np.minimum(np.minimum(self.force, self.border), np.minimum(self.scope, self.end_party))
+        return np.minimum(weakest, reached)
+
+
+def clauses(frame: Frame, rule: Rule) -> Clauses:
+    """Return every clause of `rule` on the combinations of `frame`."""
+    origin = frame.territory(rule.imposing, frame.origin)
+    abroad, why = frame.abroad(rule)
+    scope, end_party, border = frame.scope(rule.scope), frame.end_party(rule.end_party), frame.border(rule.imposing)
+    lifted = np.zeros(len(origin), np.int8)
+    by = np.full(len(origin), -1, np.int16)
+    for position, waiver in enumerate(rule.waivers):
+        state = frame.waiver(waiver, origin)
+        better = state > lifted
+        lifted, by = np.where(better, state, lifted).astype(np.int8), np.where(better, position, by).astype(np.int16)
+        if waiver.basis == "inferred":
+            why = np.where(better & (state == YES), why | INFERRED, why)
+        why = np.where(better & (state == MAYBE), why | (PAIR if waiver.effect == MAYBE else EXPORTER), why)
+        why = np.where(lifted == YES, why & ~(PAIR | EXPORTER), why).astype(np.int16)
+    blind = (np.minimum(np.minimum(border, scope), end_party) == MAYBE) | ((origin == MAYBE) & (abroad < YES))
+    why = np.where(blind, why | PLACE, why)
+    why = np.where(origin == YES, why & ~(CONTENT | DIRECT | ASSUMED), why).astype(np.int16)
+    force = np.where(rule.force[frame.epoch], YES, NO).astype(np.int8)
+    return Clauses(force, border, scope, end_party, origin, abroad, lifted, by, why)
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """The result for one item's combinations. Scores order outcomes: level first, then precedence of the control."""
+
+    item: Item
+    floor: Longs
+    low: Longs
+    high: Longs
+    certain: Bytes  # combinations x rules: how far the rule applies whatever variant the item is
+    possible: Bytes  # ... under some variant
+    lifted: Bytes
+    by: npt.NDArray[np.int16]
+    why: npt.NDArray[np.int16]
+
+
+def evaluate(frame: Frame, span: int) -> Outcome:
+    """Fold the rules of an item into the strictest outcome; `span` is one more than the highest rank."""
+    item, count = frame.item, len(frame.seller)
+    width = len(item.rules)
+    applies, lifted = np.zeros((count, width), np.int8), np.zeros((count, width), np.int8)
+    by, why = np.full((count, width), -1, np.int16), np.zeros((count, width), np.int16)
+    for column, rule in enumerate(item.rules):
+        if not rule.force[frame.epoch].any():
+            continue
+        found = clauses(frame, rule)
+        applies[:, column], lifted[:, column], by[:, column] = found.applies, found.lifted, found.by
+        why[:, column] = np.where(found.applies >= CONDITIONAL, found.why, 0)
+    full = np.array([rule.level * span + rule.rank for rule in item.rules], np.int64)
+    waived = np.array([EXCEPTED * span + rule.rank for rule in item.rules], np.int64)
+    score = np.where(lifted == YES, waived, full)
+    kindest = np.where(lifted >= MAYBE, waived, full)
+    zero = np.zeros(count, np.int64)
+    floor, low, high = zero.copy(), zero.copy(), zero.copy()
+    certain, possible = np.zeros((count, width), np.int8), np.zeros((count, width), np.int8)
+    for group in item.matches:
+        lows, floors = [], []
+        group_certain = np.full((count, width), YES, np.int8)
+        for states in group:
+            met = np.minimum(applies, states)
+            sure = met == YES
+            lows.append(np.where(sure, score, 0).max(axis=1, initial=0))
+            floors.append(np.where(sure, kindest, 0).max(axis=1, initial=0))
+            np.maximum(high, np.where(met >= MAYBE, score, 0).max(axis=1, initial=0), out=high)
+            np.minimum(group_certain, met, out=group_certain)
+            np.maximum(possible, met, out=possible)
+        np.maximum(low, np.min(lows, axis=0), out=low)
+        np.maximum(floor, np.min(floors, axis=0), out=floor)
+        np.maximum(certain, group_certain, out=certain)
+    unsure = (possible >= MAYBE) & (certain < YES) & (applies == YES)
+    why = np.where(unsure, why | CODE, why).astype(np.int16)
+    return Outcome(item, floor, low, high, certain, possible, lifted, by, why)

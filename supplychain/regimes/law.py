@@ -1,0 +1,329 @@
+"""The book as arrays: places x epochs for every group and scope, controls in order of precedence, classes of what is
+alike.
+
+An epoch is a stretch of days on which no date of the book falls, so that the law of an epoch is one law. Place 0 is
+the unknown place: it may be anywhere, so every group and state is MAYBE there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from supplychain.facts.countries import countries
+from supplychain.regimes import destinations, reach
+from supplychain.regimes.codes import MAYBE, NO, YES, list_of, normal, relation
+from supplychain.regimes.destinations import Clause
+from supplychain.regimes.reach import Term
+
+Bytes = npt.NDArray[np.int8]
+Bools = npt.NDArray[np.bool_]
+Ints = npt.NDArray[np.int64]
+
+UNION = "EUU"  # the European Union as imposing power; its territory is the group EU
+TIGHTER = "E:1;E:2"  # destinations for which 25 percent de minimis is 10 percent (15 CFR 734.4(c))
+TIGHT_SHARE = 0.10
+UNLISTED, UNCLASSIFIED = "code-not-in-book", "not-classified"
+
+# Levels of strictness; the strictest applicable control decides.
+FREE, EXCEPTED, NOTIFICATION, APPROVAL, CASE_BY_CASE, DENIAL, EMBARGO = range(7)
+POLICY_LEVEL = {
+    "notification": NOTIFICATION,
+    "presumption-of-approval": APPROVAL,
+    "case-by-case": CASE_BY_CASE,
+    "presumption-of-denial": DENIAL,
+    "embargo": EMBARGO,
+}
+STATUSES = ("free", "excepted", "notification", "licence", "licence", "licence", "prohibited")
+POLICIES = (
+    "",
+    "",
+    "notification",
+    "presumption-of-approval",
+    "case-by-case",
+    "presumption-of-denial",
+    "embargo",
+)
+# Statuses that differ only within one class do not make an answer indeterminate.
+CLASSES = (0, 0, 1, 2, 2, 2, 3)
+
+
+@dataclass(frozen=True, eq=False)
+class Scope:
+    """A parsed scope: for each clause its kind and tag, and where it holds (places x epochs)."""
+
+    clauses: tuple[tuple[str, str, Bytes], ...]
+
+    @property
+    def tagged(self) -> bool:
+        return any(kind for kind, _, _ in self.clauses)
+
+
+@dataclass(frozen=True, eq=False)
+class Waiver:
+    """What lifts a control: an exception of the book, bound to the control it lifts."""
+
+    exception: str
+    name: str
+    basis: str
+    effect: int  # YES: lifts it when its terms are met; MAYBE: may lift it; NO: only told
+    destination: Bytes
+    exporter: Bytes
+    head_office: Bytes
+    foreign_made: bool
+    condition: tuple[str, str]  # kind and tag that the flow must state, or ("", "")
+    force: Bools
+
+
+@dataclass(frozen=True, eq=False)
+class Rule:
+    """One control as the engine reads it. `rank` orders controls of equal strictness: the earliest in force comes first."""
+
+    control: str
+    regime: str
+    imposing: str
+    codes: tuple[str, ...]
+    scope: str
+    end_party: str
+    reach: str
+    terms: tuple[Term, ...]
+    level: int
+    rank: int
+    force: Bools
+    waivers: tuple[Waiver, ...]
+    estimated: bool
+
+
+@dataclass(frozen=True, eq=False)
+class Law:
+    """Everything `determine` needs of a book, compiled once."""
+
+    places: dict[str, int]
+    breaks: npt.NDArray[np.datetime64]  # first day of each epoch but the first
+    groups: dict[str, Bytes]
+    scopes: dict[str, Scope]
+    rules: tuple[Rule, ...]
+    correspondences: dict[str, tuple[tuple[str, int], ...]]
+    estimated_pairs: frozenset[tuple[str, str]]
+    known_codes: tuple[str, ...]
+    lists: dict[str, str]
+    territories: dict[str, Bytes]
+
+    def epochs(self, days: npt.NDArray[np.datetime64]) -> Ints:
+        """Return the epoch of each day."""
+        return np.searchsorted(self.breaks, days.astype("datetime64[D]"), side="right").astype(np.int64)
+
+
+def compile_law(tables: Mapping[str, pd.DataFrame]) -> Law:
+    """Compile the tables of a book (assumed checked) into arrays."""
+    controls, groups, exceptions = tables["controls"], tables["groups"], tables["exceptions"]
+    terms = {text: reach.parse(text) for text in sorted(set(controls["reach"]))}
+    breaks = _breaks(controls, groups, exceptions, terms)
+    codes = sorted({*countries(), *tables["jurisdictions"]["jurisdiction"]} - {UNION})
+    places = {code: position for position, code in enumerate(["", *codes])}
+    frame = _Frame(places, breaks, _groups(groups, places, breaks))
+    texts = {
+        *controls["destination_scope"],
+        *(t for t in controls["end_party"] if t),
+        *(t for column in ("destination", "exporter", "exporter_head_office") for t in exceptions[column] if t),
+        TIGHTER,
+        "worldwide",
+    }
+    scopes = {text: frame.scope(text) for text in sorted(texts)}
+    lists = {
+        list_of(c): imp
+        for imp, text in zip(controls["imposing"], controls["item_code"], strict=True)
+        for c in text.split(";")
+    }
+    territories = {state: frame.territory(state) for state in sorted({*controls["imposing"], *lists.values()})}
+    pairs = tables["correspondences"]
+    correspondences: dict[str, list[tuple[str, int]]] = {}
+    for code, other, how in zip(pairs["code"], pairs["corresponds"], pairs["match"], strict=True):
+        correspondences.setdefault(normal(code), []).append((normal(other), YES if how == "same" else MAYBE))
+    weak = pairs[pairs["quality"].isin(["estimate", "assumption"])]
+    entries = tables["entries"]
+    modelled = entries[entries["standing"] != "not-modelled"]["code"]
+    known = {normal(c) for text in controls["item_code"] for c in text.split(";") if not c.endswith((":any", ":*"))}
+    return Law(
+        places=places,
+        breaks=breaks,
+        groups=frame.groups,
+        scopes=scopes,
+        rules=_rules(controls, exceptions, frame, scopes, terms, lists),
+        correspondences={code: tuple(sorted(others)) for code, others in sorted(correspondences.items())},
+        estimated_pairs=frozenset(zip(map(normal, weak["code"]), map(normal, weak["corresponds"]), strict=True)),
+        known_codes=tuple(sorted(known | {normal(code) for code in modelled})),
+        lists=lists,
+        territories=territories,
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class _Frame:
+    """Places and epochs, and how a name or scope looks on them."""
+
+    places: dict[str, int]
+    breaks: npt.NDArray[np.datetime64]
+    groups: dict[str, Bytes]
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        return len(self.places), len(self.breaks) + 1
+
+    def everywhere(self) -> Bytes:
+        return np.full(self.shape, YES, np.int8)
+
+    def state(self, code: str) -> Bytes:
+        found = np.zeros(self.shape, np.int8)
+        found[self.places[code]] = YES
+        found[0] = MAYBE
+        return found
+
+    def territory(self, state: str) -> Bytes:
+        return self.groups["EU"] if state == UNION else self.state(state)
+
+    def names(self, names: Iterable[str]) -> Bytes:
+        found = np.zeros(self.shape, np.int8)
+        for name in names:
+            np.maximum(found, self.state(name) if name in self.places else self.groups[name], out=found)
+        return found
+
+    def clause(self, clause: Clause) -> Bytes:
+        inside = self.everywhere() if clause.include is None else self.names(clause.include)
+        if not clause.exclude:
+            return inside
+        left_out = (YES - self.names(clause.exclude)).astype(np.int8)
+        left_out[left_out == YES - MAYBE] = MAYBE
+        for name in clause.include or ():
+            if name in self.places:
+                left_out[self.places[name]] = YES
+        return np.minimum(inside, left_out)
+
+    def scope(self, text: str) -> Scope:
+        return Scope(tuple((c.kind, c.tag, self.clause(c)) for c in destinations.parse(text)))
+
+    def window(self, start: np.datetime64, end: np.datetime64) -> Bools:
+        """Return on which epochs start <= day < end; a missing start is always, a missing end never comes."""
+        first = 0 if np.isnat(start) else int(np.searchsorted(self.breaks, start, side="right"))
+        last = self.shape[1] if np.isnat(end) else int(np.searchsorted(self.breaks, end, side="right"))
+        force = np.zeros(self.shape[1], bool)
+        force[first:last] = True
+        return force
+
+
+def _breaks(
+    controls: pd.DataFrame, groups: pd.DataFrame, exceptions: pd.DataFrame, terms: Mapping[str, tuple[Term, ...]]
+) -> npt.NDArray[np.datetime64]:
+    columns = [controls[name] for name in ("from", "to", "suspended_from", "suspended_to")]
+    columns += [frame[name] for frame in (groups, exceptions) for name in ("from", "to")]
+    days = [column.to_numpy().astype("datetime64[D]") for column in columns]
+    since = [term.since for row in terms.values() for term in row if term.since != reach.ALWAYS]
+    merged = np.concatenate([*days, np.array(since, "datetime64[D]")])
+    return np.unique(merged[~np.isnat(merged)])
+
+
+def _groups(groups: pd.DataFrame, places: Mapping[str, int], breaks: npt.NDArray[np.datetime64]) -> dict[str, Bytes]:
+    frame = _Frame(dict(places), breaks, {})
+    found: dict[str, Bytes] = {}
+    for row in groups.rename(columns={"from": "start"}).itertuples(index=False):
+        state = found.setdefault(str(row.group), np.zeros(frame.shape, np.int8))
+        force = frame.window(_day(row.start), _day(row.to))
+        place = places[str(row.jurisdiction)]
+        state[place, force] = np.maximum(state[place, force], MAYBE if bool(row.doubt) else YES)
+    for state in found.values():
+        state[0] = np.where(state.max(axis=0) > NO, MAYBE, NO)
+    return found
+
+
+def _day(value: object) -> np.datetime64:
+    return np.datetime64("NaT", "D") if value is pd.NaT else np.datetime64(str(value)[:10], "D")
+
+
+def _rules(
+    controls: pd.DataFrame,
+    exceptions: pd.DataFrame,
+    frame: _Frame,
+    scopes: Mapping[str, Scope],
+    terms: Mapping[str, tuple[Term, ...]],
+    lists: Mapping[str, str],
+) -> tuple[Rule, ...]:
+    order = controls.assign(_from=controls["from"].fillna(pd.Timestamp("2200-01-01"))).sort_values(["_from", "control"])
+    synthetic = [*((f"{UNLISTED}:{key}", state) for key, state in sorted(lists.items())), (UNCLASSIFIED, "")]
+    rank = {str(control): len(synthetic) + len(order) - place for place, control in enumerate(order["control"])}
+    lifting = exceptions.to_dict("records")
+    found = []
+    for row in controls.to_dict("records"):
+        codes = tuple(normal(code) for code in row["item_code"].split(";"))
+        start, paused = _day(row["from"]), _day(row["suspended_from"])
+        force = np.zeros(frame.shape[1], bool) if np.isnat(start) else frame.window(start, _day(row["to"]))
+        if not np.isnat(paused):
+            force &= ~frame.window(paused, _day(row["suspended_to"]))
+        found.append(
+            Rule(
+                control=row["control"],
+                regime=row["regime"],
+                imposing=row["imposing"],
+                codes=codes,
+                scope=row["destination_scope"],
+                end_party=row["end_party"],
+                reach=row["reach"],
+                terms=terms[row["reach"]],
+                level=POLICY_LEVEL[row["licence_policy"]],
+                rank=rank[row["control"]],
+                force=force,
+                waivers=tuple(_waivers(row, codes, lifting, frame, scopes)),
+                estimated=row["quality"] in ("estimate", "assumption"),
+            )
+        )
+    always = np.ones(frame.shape[1], bool)
+    for place, (name, imposing) in enumerate(synthetic):
+        found.append(
+            Rule(name, "", imposing, (), "worldwide", "", "none", (), CASE_BY_CASE, place + 1, always, (), False)
+        )
+    return tuple(sorted(found, key=lambda rule: (-rule.rank, rule.control)))
+
+
+def _waivers(
+    control: Mapping[Any, Any],
+    codes: tuple[str, ...],
+    exceptions: list[dict[Any, Any]],
+    frame: _Frame,
+    scopes: Mapping[str, Scope],
+) -> Iterator[Waiver]:
+    for row in exceptions:
+        named = row["control"].split(";") if row["control"] else []
+        if not (control["control"] in named or (not named and row["regime"] == control["regime"])):
+            continue
+        lifted = [normal(code) for code in row["item_code"].split(";") if code]
+        barred = [normal(code) for code in row["except_code"].split(";") if code]
+        if lifted and not all(any(relation(code, other) == YES for other in lifted) for code in codes):
+            continue
+        if any(relation(code, other) == YES for code in codes for other in barred):
+            continue
+        kind, _, tag = row["condition"].partition(":")
+        yield Waiver(
+            exception=row["exception"],
+            name=row["name"],
+            basis=row["basis"],
+            effect={"text": YES, "inferred": YES, "published": MAYBE}.get(row["basis"], NO),
+            destination=_where(row["destination"], frame, scopes),
+            exporter=_where(row["exporter"], frame, scopes),
+            head_office=_where(row["exporter_head_office"], frame, scopes),
+            foreign_made=row["foreign_made"] is True,
+            condition=(kind, tag),
+            force=frame.window(_day(row["from"]), _day(row["to"])),
+        )
+
+
+def _where(text: str, frame: _Frame, scopes: Mapping[str, Scope]) -> Bytes:
+    if not text:
+        return frame.everywhere()
+    found = np.zeros(frame.shape, np.int8)
+    for _, _, where in scopes[text].clauses:
+        np.maximum(found, where, out=found)
+    return found

@@ -1,0 +1,204 @@
+"""Determinations in words: citations, the questions that would settle an answer, and what an answer rests on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from supplychain.regimes import destinations
+from supplychain.regimes.codes import CONDITIONAL, MAYBE, YES, list_of, relation
+from supplychain.regimes.evaluate import ASSUMED, CODE, CONTENT, DIRECT, EXPORTER, INFERRED, PAIR, PLACE, Item, Outcome
+from supplychain.regimes.law import EXCEPTED, POLICIES, STATUSES, UNCLASSIFIED, UNLISTED, Law, Rule
+
+BREAK = " | "  # between questions, conditions and warnings of one flow
+
+
+@dataclass(frozen=True, eq=False)
+class Wording:
+    """The words of one book; `span` is one more than the highest rank of a rule."""
+
+    law: Law
+    columns: dict[str, npt.NDArray[Any]]
+
+    @classmethod
+    def of(cls, law: Law, controls: pd.DataFrame, regimes: pd.DataFrame) -> Wording:
+        names = dict(zip(regimes["regime"], regimes["name"], strict=True))
+        rows = {row["control"]: row for row in controls.to_dict("records")}
+        size = len(law.rules) + 1
+        columns = {name: np.full(size, "", object) for name in ("control", "regime", "imposing", "citation")}
+        for rule in law.rules:
+            row = rows.get(rule.control)
+            columns["control"][rule.rank] = rule.control
+            columns["regime"][rule.rank] = rule.regime
+            columns["imposing"][rule.rank] = rule.imposing
+            columns["citation"][rule.rank] = (
+                cite(row, names) if row else "no rule of the book: the item's classification is open"
+            )
+        return cls(law, columns)
+
+    @property
+    def span(self) -> int:
+        return len(self.law.rules) + 1
+
+    def of_rule(self, name: str) -> npt.NDArray[Any]:
+        """Return the control, regime, imposing state or citation of every rule, by rank."""
+        return self.columns[name]
+
+    def domestic(self, name: str) -> str:
+        """What is said of a flow that meets no control at all."""
+        return ""
+
+    def texts(self, name: str, outcome: Outcome) -> list[str]:
+        """Return the questions, conditions or warnings of each combination of an outcome, each as one text."""
+        if name == "questions":
+            signature = np.where(self._matters(outcome), outcome.why, 0)
+            return self._spread(signature, lambda row: self._questions(outcome, row))
+        if name == "conditions":
+            signature = (outcome.possible == CONDITIONAL).astype(np.int16)
+            return self._spread(signature, lambda row: self._conditions(outcome.item, row))
+        decisive = (outcome.possible >= MAYBE) & (self._levels(outcome) >= (outcome.low // self.span)[:, None])
+        signature = np.where(decisive, (outcome.why & (ASSUMED | INFERRED)) | (1 << 12), 0)
+        return self._spread(signature, lambda row: self._warnings(outcome, row))
+
+    def _spread(self, signature: npt.NDArray[Any], say: Any) -> list[str]:
+        if not signature.shape[1]:
+            return [""] * len(signature)
+        rows, of = np.unique(signature, axis=0, return_inverse=True)
+        said = [BREAK.join(say(row)) for row in rows]
+        return [said[position] for position in of.ravel()]
+
+    def _matters(self, outcome: Outcome) -> npt.NDArray[np.bool_]:
+        """Is this rule one whose unknown facts could move the result?"""
+        levels = self._levels(outcome)
+        floor, low = (outcome.floor // self.span)[:, None], (outcome.low // self.span)[:, None]
+        unsettled = (outcome.possible >= MAYBE) & (outcome.certain < YES) & (levels > low)
+        waivable = (outcome.possible >= MAYBE) & (outcome.lifted == MAYBE) & (levels > floor)
+        return np.asarray(unsettled | waivable)
+
+    @staticmethod
+    def _levels(outcome: Outcome) -> npt.NDArray[np.int64]:
+        """What each rule asks for, exceptions that certainly hold counted."""
+        levels = np.array([rule.level for rule in outcome.item.rules], np.int64)[None, :]
+        return np.where(outcome.lifted == YES, EXCEPTED, levels)
+
+    def _questions(self, outcome: Outcome, row: npt.NDArray[Any]) -> list[str]:
+        asked: dict[str, list[str]] = {}
+        for position, bits in enumerate(row):
+            rule = outcome.item.rules[position]
+            for question in self._ask(rule, outcome, position, int(bits)):
+                asked.setdefault(question, []).append(rule.control)
+        return [f"{question} ({', '.join(_few(who))})" for question, who in asked.items()]
+
+    def _ask(self, rule: Rule, outcome: Outcome, position: int, bits: int) -> list[str]:
+        found = []
+        if bits & CODE:
+            found.append(_which(rule, outcome.item))
+        if bits & CONTENT:
+            limits = sorted({f"{t.threshold:.3g}" for t in rule.terms if t.kind != "fdp"})
+            found.append(
+                f"What share of the value is controlled content from {rule.imposing} (limit {' or '.join(limits)})?"
+            )
+        if bits & DIRECT:
+            found.append(f"Is the item a direct product of technology, software or tools of {rule.imposing}?")
+        if bits & EXPORTER:
+            found.append("Where are the head offices of the exporter and of its ultimate parent?")
+        if bits & PLACE:
+            found.append(
+                "Where is the item made, where is it finally used, and which groups was that place in on the day?"
+            )
+        if bits & PAIR:
+            names = sorted({w.name for w in rule.waivers if w.effect == MAYBE})
+            found.append(f"Is this item paired with the destination in the table of {' or '.join(names)}?")
+        return found
+
+    def _conditions(self, item: Item, row: npt.NDArray[Any]) -> list[str]:
+        found = []
+        for position in np.flatnonzero(row):
+            rule = item.rules[position]
+            told = f"{STATUSES[rule.level]} ({POLICIES[rule.level]}) by {rule.imposing}"
+            found.append(f"{rule.control}: {told} if {_condition(rule)}")
+        return found
+
+    def _warnings(self, outcome: Outcome, row: npt.NDArray[Any]) -> list[str]:
+        item = outcome.item
+        found: dict[str, None] = {}
+        estimates, pairs = [], set()
+        for position in np.flatnonzero(row):
+            rule, bits = item.rules[position], int(row[position])
+            if bits & ASSUMED:
+                category = f"category {item.category!r}" if item.category else "the default category"
+                found[
+                    f"controlled content of {rule.imposing} is assumed for {category} (assumptions, table content)"
+                ] = None
+            if bits & INFERRED:
+                found[f"an inferred pair lifts {rule.control}: a guess with reasons, not published text"] = None
+            if rule.estimated:
+                estimates.append(rule.control)
+            pairs |= {right for left, right in self.law.estimated_pairs if _leans(item, rule, left, right)}
+        if estimates:
+            found[f"rests on an estimate, see the note: {', '.join(_few(estimates))}"] = None
+        if pairs:
+            found[f"that the item stands on {', '.join(sorted(pairs))} is an estimate"] = None
+        return list(found)
+
+
+def cite(row: dict[str, Any], regimes: dict[str, str]) -> str:
+    """Return the citation of a control: instrument, regime, days in force, sources."""
+    start = "undated" if pd.isna(row["from"]) else f"from {row['from']:%Y-%m-%d}"
+    if not pd.isna(row["suspended_from"]):
+        until = "" if pd.isna(row["suspended_to"]) else f" to {row['suspended_to']:%Y-%m-%d}"
+        start += f", suspended {row['suspended_from']:%Y-%m-%d}{until}"
+    return f"{row['instrument']} [{regimes.get(row['regime'], row['regime'])}; {start}; sources {row['source']}]"
+
+
+def _few(names: list[str]) -> list[str]:
+    return names if len(names) <= 3 else [*names[:3], f"and {len(names) - 3} more"]
+
+
+def _condition(rule: Rule) -> str:
+    said = []
+    for clause in destinations.parse(rule.scope):
+        where = "" if clause.include is None else f" in {';'.join(clause.include)}"
+        if clause.kind == "entity":
+            said.append(f"a party is of {clause.tag}{where}")
+        elif clause.kind == "end-use":
+            said.append(f"the end use is {clause.tag}{where}")
+        elif clause.kind == "head-office":
+            said.append(f"the end party has its head office{where}")
+    said += [f"a party is of {term.entity}" for term in rule.terms if term.entity]
+    return " or ".join(dict.fromkeys(said))
+
+
+def _which(rule: Rule, item: Item) -> str:
+    if rule.control == UNCLASSIFIED:
+        return "What is the item's classification? Nobody has stated it"
+    if rule.control.startswith(UNLISTED):
+        codes = ", ".join(item.classification.unlisted)
+        return f"Does {codes}, which the book does not hold, need a licence of {rule.imposing}?"
+    if item.classification.unknown:
+        return f"Does the item, which was never classified, fall under {', '.join(rule.codes)}?"
+    for group in item.classification.groups:
+        hits = [[c for c, _ in variant if any(relation(c, other) for other in rule.codes)] for variant in group]
+        if not any(hits):
+            continue
+        if not all(hits) and len(group) > 1:
+            stated = sorted(
+                {c for other in item.classification.groups for v in other for c, _ in v if len(other) == len(group)}
+            )
+            return f"Which of its alternative entries is the item: {', '.join(stated)}?"
+        broad = [c for hit in hits for c in hit if not any(relation(c, other) == YES for other in rule.codes)]
+        if broad:
+            return f"Which paragraph of {', '.join(sorted(set(broad)))} is the item?"
+    lists = sorted({list_of(code) for code in rule.codes})
+    return f"Does the item stand on {', '.join(rule.codes)} of the list {', '.join(lists)}?"
+
+
+def _leans(item: Item, rule: Rule, left: str, right: str) -> bool:
+    if not any(relation(right, code) == YES for code in rule.codes):
+        return False
+    carried = {code for group in item.classification.groups for variant in group for code, _ in variant}
+    return right in carried and any(relation(code, left) for code in carried)
