@@ -285,10 +285,11 @@ def id_cure(text: str) -> str:
 
 
 def _check_values(cells: pa.Array, owner: np.ndarray, column: Column, place: Place, problems: Problems) -> None:
-    known = pc.is_in(cells, value_set=pa.array([*column.values, ""], cells.type))
-    for prefix in column.values:
-        if prefix.endswith(":"):  # any code of that list
-            known = pc.or_(known, pc.match_substring_regex(cells, rf"^{re.escape(prefix)}\S"))
+    prefixes = [value for value in column.values if value.endswith(":")]  # each allows any code of that list
+    words = [value for value in column.values if value not in prefixes]
+    known = pc.is_in(cells, value_set=pa.array([*words, ""], cells.type))
+    for prefix in prefixes:
+        known = pc.or_(known, pc.match_substring_regex(cells, rf"^{re.escape(prefix)}\S"))
     bad = np.flatnonzero(~known.to_numpy(zero_copy_only=False))
     rule = f"{column.name} is one of {', '.join(column.values)}"
     report(

@@ -77,8 +77,8 @@ def weight_has_one_basis(tables: Tables, problems: Problems) -> None:
             column="basis",
             value=", ".join(sorted(set(frame["basis"].iloc[rows]))),
         )
-    shared = frame[frame["share"].notna()]
-    for item in sorted(set(shared["item"]) - set(frame["item"][weight]))[:SHOWN]:
+    shared = frame["item"][frame["share"].notna()].unique()
+    for item in sorted(set(shared) - set(frame["item"][weight].unique()))[:SHOWN]:
         rows = np.flatnonzero((frame["item"] == item).to_numpy(dtype=bool))
         problems.warn(
             "weight-missing",
@@ -246,6 +246,8 @@ def parts_sum_to_one(tables: Tables, problems: Problems) -> None:
     for name, key in (("content", ["supply"]), ("demand", ["item"])):
         _sums(tables[name], np.ones(len(tables[name].frame), dtype=bool), key, problems)
     lanes = tables["lanes"]
+    if lanes.frame.empty:
+        return
     item = tables["supplies"].frame.drop_duplicates("supply").set_index("supply")["item"]
     frame = lanes.frame.assign(item=lanes.frame["from_supply"].map(item).fillna(""))
     _sums(

@@ -119,8 +119,10 @@ def parse(name: str, text: str) -> Schema:
 
 
 def _column(row: dict[str, str]) -> Column:
-    if row["type"] not in TYPES:
-        raise ValueError(f"schema: {row['table']}.{row['column']} has unknown type {row['type']!r}")
+    if None in row or None in row.values() or row["type"] not in TYPES:
+        raise ValueError(
+            f"schema: the row of {row['table']}.{row['column']} has an unknown type or a cell too many or few"
+        )
     return Column(
         name=row["column"],
         type=row["type"],

@@ -1,0 +1,101 @@
+"""CSV files as they come: what is accepted unchanged, and what is refused with its kind and place."""
+
+from __future__ import annotations
+
+import pytest
+
+from supplychain.errors import Problems
+from supplychain.facts.csvfile import read_csv
+
+
+def codes(data: bytes) -> list[tuple[str, int | None]]:
+    problems = Problems()
+    read_csv(data, "items", "items.csv", problems)
+    return [(problem.code, problem.row) for problem in problems.errors]
+
+
+def cells(data: bytes) -> dict[str, list[str]]:
+    problems = Problems()
+    raw = read_csv(data, "items", "items.csv", problems)
+    assert raw is not None, problems.errors
+    assert not problems.errors
+    return {name: column.to_pylist() for name, column in raw.cells.items()}
+
+
+@pytest.mark.parametrize(
+    ("data", "code", "row"),
+    [
+        (b"", "file-empty", None),
+        (b" \n\n", "file-empty", None),
+        (b"\x1f\x8b\x08rest", "file-kind", None),
+        (b"PK\x03\x04rest", "file-kind", None),
+        (b"PAR1rest", "file-kind", None),
+        (b"%PDF-1.7", "file-kind", None),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "file-kind", None),
+        (b"<!DOCTYPE html><html><body>log in</body></html>", "file-kind", None),
+        (b"item,name\n<<<<<<< HEAD\na,A\n", "merge-marker", 2),
+        ("item,name\na,A\n".encode("utf-16"), "encoding", None),
+        ("item,name\na,A\n".encode("utf-16-le"), "encoding", None),
+        ("item,name\nb,B\na,Händler\n".encode("latin-1"), "encoding", 3),
+        ("item,name\na,氖气\n".encode("gbk"), "encoding", 2),
+        (b"item,name\na,\x00A\n", "nul", 2),
+        (b'item,name\na,12" wafer\n', "quote", 2),
+        (b'item,name\na,"A"x\n', "quote", None),
+        (b'item,name\na,"cut here', "cut", None),
+        (b"item;share\na;0,5\n", "delimiter", 1),
+        (b"item\tshare\na\t0.5\n", "delimiter", 1),
+        (b"item,name,item\na,A,b\n", "header-duplicate", 1),
+        (b"item,name, Item \na,A,b\n", "header-duplicate", 1),
+        (b"item,,name\na,b,A\n", "header-blank", 1),
+        (b"item,name\na,A\nb\nc,C\n", "ragged", 3),
+        (b"item,name\na,A,more\n", "ragged", 2),
+        (b",".join([b"c%d" % i for i in range(1001)]) + b"\n", "too-wide", 1),
+    ],
+)
+def test_what_is_no_sound_csv_is_refused_with_its_place(data: bytes, code: str, row: int | None) -> None:
+    found = codes(data)
+    assert [name for name, _ in found] == [code]
+    if row is not None:
+        assert found[0][1] == row
+
+
+def test_every_ragged_record_is_told_up_to_a_limit() -> None:
+    found = codes(b"item,name\n" + b"a\n" * 1000)
+    assert len(found) == 26
+    assert found[-1] == ("ragged", 26)
+
+
+def test_noise_is_refused_without_a_traceback() -> None:
+    import random
+
+    generator = random.Random(7)
+    for _ in range(50):
+        assert codes(bytes(generator.randrange(256) for _ in range(400)))
+
+
+@pytest.mark.parametrize("end", [b"\n", b"\r\n", b"\r"])
+@pytest.mark.parametrize("start", [b"", b"\xef\xbb\xbf"])
+def test_byte_order_marks_and_line_ends_change_nothing(start: bytes, end: bytes) -> None:
+    assert cells(start + end.join([b"item,name", b"a,A", b'b,"B, b"', b""])) == {
+        "item": ["a", "b"],
+        "name": ["A", "B, b"],
+    }
+
+
+def test_rows_are_those_a_spreadsheet_shows() -> None:
+    problems = Problems()
+    raw = read_csv(b'item,name\n\na,"two\nlines"\nb,B\n', "items", "items.csv", problems)
+    assert raw is not None
+    assert raw.rows.tolist() == [3, 4]
+
+
+def test_a_cell_of_a_million_characters_is_accepted() -> None:
+    assert len(cells(b'item,name\na,"' + b"x" * 1_000_000 + b'"\n')["name"][0]) == 1_000_000
+
+
+def test_an_endless_cell_is_refused() -> None:
+    assert [code for code, _ in codes(b'item,name\na,"' + b"x" * 4_000_001 + b'"\n')] == ["cell-size"]
+
+
+def test_what_a_spreadsheet_would_run_stands_behind_an_apostrophe() -> None:
+    assert cells(b"item,name\na,'=1+1\nb,''=x\nc,'tis\n")["name"] == ["=1+1", "'=x", "'tis"]
