@@ -45,6 +45,8 @@ class Core:
     blocks: dict[str, list[Any]] = field(default_factory=dict)
     terms: list[Any] = field(default_factory=list)
     factor: list[int] = field(default_factory=list)
+    family: str = ""  # the constraint being written
+    families: list[str] = field(default_factory=list)
     softs: list[Soft] = field(default_factory=list)
     permitted: Flags = field(default_factory=lambda: np.zeros(0, dtype=bool))
     gate: dict[int, int] = field(default_factory=dict)  # supply -> position in the panel block
@@ -67,6 +69,7 @@ class Core:
         )
         self.lp += constraint, f"r{len(self.factor):09d}"
         self.factor.append(factor)
+        self.families.append(self.family)
 
     def cost(self, variables: Iterable[Any], coefficients: Iterable[float]) -> None:
         """Add `coefficient * variable` terms to the objective."""

@@ -27,11 +27,14 @@ from supplychain.sourcing.rules import (
 )
 
 
-def build_core(problem: SourcingProblem, policy: Policy, probability: float, scenarios: bool) -> Core:
-    """Return the PuLP core: the first stage, and one scenario when the plan has any."""
+def build_core(problem: SourcingProblem, policy: Policy, probability: float, scenarios: bool, threatened: bool) -> Core:
+    """Return the PuLP core: the first stage, and one scenario when the plan has any.
+
+    `threatened`: the plan must face a threat in some way, so that reserves and stock can be worth having.
+    """
     core = Core(problem, policy, probability, pulp.LpProblem("sourcing", pulp.LpMinimize))
     core.permitted = permitted(problem, policy)
-    first_stage_columns(core, scenarios)
+    first_stage_columns(core, threatened)
     for rule in (
         meet_demand,
         panel_before_buying,
@@ -45,17 +48,18 @@ def build_core(problem: SourcingProblem, policy: Policy, probability: float, sce
         qualification_budget,
         change_from_today,
     ):
+        core.family = rule.__name__
         rule(core)
     if scenarios:
         scenario_columns(core)
-        deliveries_within_contract(core)
-        scenario_balance(core)
-        conditional_value_at_risk(core)
+        for rule in (deliveries_within_contract, scenario_balance, conditional_value_at_risk):
+            core.family = rule.__name__
+            rule(core)
     core.lp += pulp.lpSum(core.terms)
     return core
 
 
-def first_stage_columns(core: Core, scenarios: bool) -> None:
+def first_stage_columns(core: Core, threatened: bool) -> None:
     """Columns x, r, y, b and their costs.
 
     cost: sum_{t<t*} c d x + p0 sum_{t>=t*} c d x + reservation c d r + q y + (1 + holding years) price d b
@@ -70,7 +74,6 @@ def first_stage_columns(core: Core, scenarios: bool) -> None:
     core.columns("buy", upper.ravel())
     share = np.where(np.arange(P) < problem.strike, 1.0, core.probability)
     core.cost(core.blocks["buy"], (policy.cost.purchase * np.outer(unit * d, share)).ravel().tolist())
-    threatened = scenarios or bool(policy.secure.against)
     if policy.contract.reserve and threatened:
         core.columns("reserve", upper[:, problem.strike :].ravel())
         fee = np.repeat(policy.cost.reservation_rate * unit * d, A)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from scipy import sparse
 
 from supplychain.errors import Problems
@@ -36,7 +38,7 @@ class SourcingModel:
     block: dict[str, slice]
     softs: tuple[Soft, ...]
     scenarios: tuple[Scenario, ...]
-    secured: tuple[str, ...]  # names of the threats the plan must survive
+    family: npt.NDArray[np.object_]  # name of the constraint that each row belongs to
 
     @cached_property
     def soft_columns(self) -> Ints:
@@ -82,22 +84,30 @@ class SourcingModel:
         return dict(zip(gated.tolist(), chosen.tolist(), strict=True))
 
 
-def build(problem: SourcingProblem, policy: Policy) -> SourcingModel:
-    """Return the whole model of a problem under a policy. Raises InputError when probabilities do not add up."""
+def build(problem: SourcingProblem, policy: Policy, exposed: tuple[Threat, ...] = ()) -> SourcingModel:
+    """Return the whole model of a problem under a policy. Raises InputError when probabilities do not add up.
+
+    With `exposed`, the model also holds the loss of every need under each of these threats (block `loss`, cost 0).
+    """
     scenarios = drawn(problem, policy)
     baseline = 1.0 - sum(scenario.probability for scenario in scenarios)
-    core = build_core(problem, policy, baseline, bool(scenarios))
+    threats = threatened(problem, policy)
+    core = build_core(problem, policy, baseline, bool(scenarios), bool(scenarios or threats or exposed))
     block = _blocks(core)
-    linear = _aligned(core, read_pulp(core.lp))
-    linear = tile(linear, np.array(core.factor, dtype=np.int64), block, scenarios)
+    factor = np.array(core.factor, dtype=np.int64)
+    linear = tile(_aligned(core, read_pulp(core.lp)), factor, block, scenarios)
+    family = np.array(core.families, dtype=object)
+    times = len(scenarios) or 1
+    families = [family[factor == -1], np.tile(family[factor != -1], times)]
     softs = [
         Soft(block["slack"].start + soft.column, soft.rule, soft.need, soft.label, soft.weight) for soft in core.softs
     ]
-    threats = threatened(problem, policy)
     linear, secure = secure_rows(problem, policy, linear, block, threats)
-    return SourcingModel(
-        problem, policy, linear, block, tuple(softs + secure), scenarios, tuple(threat.name for threat in threats)
-    )
+    families.append(np.full(linear.matrix.shape[0] - sum(map(len, families)), "secure_rows", dtype=object))
+    if exposed:
+        linear, block["loss"] = exposure_rows(problem, policy, linear, block, exposed)
+        families.append(np.full(linear.matrix.shape[0] - sum(map(len, families)), "exposure_rows", dtype=object))
+    return SourcingModel(problem, policy, linear, block, tuple(softs + secure), scenarios, np.concatenate(families))
 
 
 def drawn(problem: SourcingProblem, policy: Policy) -> tuple[Scenario, ...]:
@@ -209,66 +219,97 @@ def secure_rows(
 ) -> tuple[LinearModel, list[Soft]]:
     """N-1 security, for every threat j, need n and period t' after the strike:
 
-    stock today + b_n + sum_{t <= t'} sum_{l of n} factor_ljt ((1 + f) x_lt + r_lt) >= (1 - gap) (t' - t* + 1) -
-    slack_nj (t' - t* + 1)
+    stock today + b_n + sum_{t <= t'} sum_{l of n} factor_ljt ((1 + f) x_lt + r_lt) + slack_nj m >= (1 - gap) m,
+    where m = t' - t* + 1.
 
     Promises never exceed what a supply can make (`capacity`), and stock carries over, so these rows are exactly the
     condition that deliveries exist which leave at most the gap unmet in every period: the recourse is projected out and
     no second-stage column is needed.
     """
-    A, P, L = problem.after, problem.periods, len(problem.lines)
-    if not threats:
-        return linear, []
-    rows, columns, values, right = [], [], [], []
-    softs: list[Soft] = []
-    n_columns = len(linear.cost)
+    months = np.arange(1.0, problem.after + 1)
+    right = (1.0 - policy.secure.gap) * months
+    wide, owners = _promise_rows(problem, policy, linear, block, threats, months, right, policy.impossible == "refuse")
+    softs = [Soft(len(linear.cost) + i, "secure", n, threats[j].name, 1.0) for i, (n, j) in enumerate(owners)]
+    return wide, softs
+
+
+def exposure_rows(
+    problem: SourcingProblem, policy: Policy, linear: LinearModel, block: dict[str, slice], threats: tuple[Threat, ...]
+) -> tuple[LinearModel, slice]:
+    """Loss e_nj in [0, 1] of need n under threat j, the part unmet over the periods after the strike, for every t':
+
+    stock today + b_n + sum_{t <= t'} sum_{l of n} factor_ljt ((1 + f) x_lt + r_lt) + (P - t*) e_nj >= t' - t* + 1
+    """
+    months = np.arange(1.0, problem.after + 1)
+    wide, owners = _promise_rows(
+        problem, policy, linear, block, threats, np.full(problem.after, float(problem.after)), months, False
+    )
+    found = slice(len(linear.cost), len(linear.cost) + len(owners))
+    upper = wide.col_upper.copy()
+    upper[found] = 1.0
+    return replace(wide, col_upper=upper), found
+
+
+def _promise_rows(
+    problem: SourcingProblem,
+    policy: Policy,
+    linear: LinearModel,
+    block: dict[str, slice],
+    threats: tuple[Threat, ...],
+    give: Floats,
+    right: Floats,
+    thin: bool,
+) -> tuple[LinearModel, list[tuple[int, int]]]:
+    """Append, for each need and threat, one column (fixed at 0) and a row per period: stock and all that the
+    promises bring by then, plus `give` times the column, is at least `right`. Returns the wider model and (need,
+    threat) of each column."""
+    A, P = problem.after, problem.periods
     flexible = 1.0 + policy.contract.flexibility
-    open_ = linear.col_upper[block["buy"]].reshape(L, P)[:, problem.strike :] > 0
+    open_ = linear.col_upper[block["buy"]].reshape(-1, P)[:, problem.strike :] > 0
     starts = np.searchsorted(problem.need, np.arange(len(problem.needs) + 1))
     today = problem.needs["stock_today"].to_numpy(float)
-    count = 0
+    owners: list[tuple[int, int]] = []
+    parts: list[tuple[Any, Any, Any]] = []
     for n in range(len(problem.needs)):
         lines = np.arange(starts[n], starts[n + 1])
         kept = [threat.factor[lines] * open_[lines] for threat in threats]
-        for j in _binding(kept, open_[lines], policy.impossible == "refuse"):
-            give = n_columns + len(softs)
-            softs.append(Soft(give, "secure", n, threats[j].name, 1.0))
+        for j in _binding(kept, open_[lines], thin):
+            l_at, t_at = np.nonzero(kept[j])
+            part = kept[j][l_at, t_at]
+            column, base = len(linear.cost) + len(owners), len(owners) * A
             for a in range(A):
-                l_at, t_at = np.nonzero(kept[j][:, : a + 1])
-                part = kept[j][l_at, t_at]
-                buy = block["buy"].start + lines[l_at] * P + problem.strike + t_at
-                found = [(buy, flexible * part), (np.array([block["build"].start + n]), np.ones(1))]
+                now = t_at <= a
+                buy = block["buy"].start + lines[l_at[now]] * P + problem.strike + t_at[now]
+                columns, values = [buy], [flexible * part[now]]
                 if "reserve" in block:
-                    found.append((block["reserve"].start + lines[l_at] * A + t_at, part))
-                found.append((np.array([give]), np.array([a + 1.0])))
-                for index, value in found:
-                    rows.append(np.full(len(index), count))
-                    columns.append(index)
-                    values.append(value)
-                right.append((1.0 - policy.secure.gap) * (a + 1) - today[n])
-                count += 1
-    if not count:
+                    columns.append(block["reserve"].start + lines[l_at[now]] * A + t_at[now])
+                    values.append(part[now])
+                columns.append(np.array([block["build"].start + n, column]))
+                values.append(np.array([1.0, give[a]]))
+                found = np.concatenate(columns)
+                parts.append((np.full(len(found), base + a), found, np.concatenate(values)))
+            owners.append((n, j))
+    if not owners:
         return linear, []
-    wide = n_columns + len(softs)
-    extra = sparse.csr_array(
-        (np.concatenate(values), (np.concatenate(rows), np.concatenate(columns))), shape=(count, wide)
-    )
-    old = sparse.csr_array(
-        (linear.matrix.data, linear.matrix.indices, linear.matrix.indptr), shape=(linear.matrix.shape[0], wide)
-    )
-    none = np.zeros(len(softs))
+    height, width = len(owners) * A, len(linear.cost) + len(owners)
+    row, column_at, value = (np.concatenate([part[i] for part in parts]) for i in range(3))
+    extra = sparse.csr_array((value, (row, column_at)), shape=(height, width))
+    old = linear.matrix
+    same = sparse.csr_array((old.data, old.indices, old.indptr), shape=(old.shape[0], width))
+    none = np.zeros(len(owners))
+    lower = np.concatenate([right - today[n] for n, _ in owners])
     return (
         LinearModel(
             cost=np.concatenate([linear.cost, none]),
-            matrix=sparse.csr_array(sparse.vstack([old, extra])),
-            row_lower=np.concatenate([linear.row_lower, right]),
-            row_upper=np.concatenate([linear.row_upper, np.full(count, np.inf)]),
+            matrix=sparse.csr_array(sparse.vstack([same, extra])),
+            row_lower=np.concatenate([linear.row_lower, lower]),
+            row_upper=np.concatenate([linear.row_upper, np.full(height, np.inf)]),
             col_lower=np.concatenate([linear.col_lower, none]),
             col_upper=np.concatenate([linear.col_upper, none]),
-            integer=np.concatenate([linear.integer, np.zeros(len(softs), dtype=bool)]),
+            integer=np.concatenate([linear.integer, np.zeros(len(owners), dtype=bool)]),
             offset=linear.offset,
         ),
-        softs,
+        owners,
     )
 
 
