@@ -8,7 +8,7 @@ supplies by weight.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
@@ -221,11 +221,12 @@ class SupplyNetwork:
     content: pd.DataFrame
     sources: pd.DataFrame
     name: str = ""
+    package: Package | None = None  # what it was read from: every table as given, hashes, warnings
 
     @classmethod
     def from_package(cls, package: Package) -> SupplyNetwork:
         """Return the network of a package that has been read and checked."""
-        return cls.from_tables(package.tables, name=package.name)
+        return replace(cls.from_tables(package.tables, name=package.name), package=package)
 
     @classmethod
     def from_tables(cls, tables: Mapping[str, pd.DataFrame], name: str = "") -> SupplyNetwork:
@@ -241,7 +242,8 @@ class SupplyNetwork:
             ready["items"] = _canonical("items", pd.DataFrame({"item": found}))
         _check(ready)
         ready["supplies"] = _weighted(ready["supplies"])
-        return cls(**ready, name=name)
+        tables_in_order = [ready[table.name] for table in fields(cls) if table.name in ready]
+        return cls(*tables_in_order, name=name)
 
     def compile(
         self, destinations: Sequence[str] | None = None, items: Sequence[str] | None = None, buyer: str | None = None
