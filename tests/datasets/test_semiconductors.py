@@ -11,11 +11,18 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from supplychain.analysis.cascade import cascade
+from supplychain.analysis.flow import after_resourcing
+from supplychain.analysis.resourcing import Resourcing
+from supplychain.assumptions import Assumptions
 from supplychain.facts.package import Package, read_package
 from supplychain.locate import datasets
+from supplychain.network import SupplyNetwork
+from supplychain.shocks import refuse_all
 
 UNSURE = {"estimate", "assumption"}
 STATES = ["USA", "CHN", "JPN", "NLD", "DEU", "KOR", "TWN", "GBR", "FRA", "ZAF", "AUS", "RUS", "MYS", "IND"]
+PRODUCTS = ["ai-accelerator", "smartphone-soc", "dram", "nand", "automotive-mcu", "quantum-computer"]
 Rows = list[dict[str, str]]
 
 
@@ -298,3 +305,33 @@ def test_demand_covers_every_end_product_and_every_state_asked_about(package: Pa
     total = demand.groupby("item")["share"].sum()
     assert ((total > 0.9) & (total <= 1 + 1e-9)).all()
     assert all(set(STATES) <= set(rows) for _, rows in demand.groupby("item")["destination"])
+
+
+# What follows from it
+
+
+def test_refusals_of_all_supply_tell_states_and_products_apart(package: Package) -> None:
+    network = SupplyNetwork.from_package(package)
+    compiled = network.compile(["IND"], PRODUCTS).completed()
+    states = STATES[:-1]
+    shocks = refuse_all(compiled, [state for state in states if state in compiled.places])
+    markets = [compiled.market(product, "IND") for product in PRODUCTS]
+    result = cascade(compiled, shocks, horizons=(12,))
+    short = result.market_loss[np.searchsorted(result.markets, markets)]
+    resourcing = Resourcing.from_network(network, Assumptions.load().settings["resourcing"])
+    after = after_resourcing(compiled, shocks, markets, resourcing, (12,), short_run=short).loss
+    assert (after <= short + 1e-9).all()
+    loss = pd.DataFrame(after[:, :, 0], PRODUCTS, shocks.names)
+    values = loss.to_numpy()
+    lost = np.round(values[values > 1e-6], 4)
+    _, times = np.unique(lost, return_counts=True)
+    assert len(lost) > 30
+    assert ((lost > 0.95).sum() + times[times > 1].sum()) / len(lost) < 0.25
+    assert loss.loc["ai-accelerator"].idxmax() == "TWN"
+    assert loss.loc["quantum-computer"].idxmax() == "USA"
+    assert loss.loc["dram"].idxmax() == "KOR"
+    assert loss.loc["nand"].idxmax() == "JPN"
+    assert loss.loc["ai-accelerator", "NLD"] > loss.loc["dram", "NLD"] > loss.loc["nand", "NLD"]  # layers with EUV
+    assert (
+        loss.loc["ai-accelerator", "CHN"] < short[0, list(shocks.names).index("CHN"), 0] / 3
+    )  # tungsten can be outbid
