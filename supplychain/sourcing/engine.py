@@ -91,7 +91,7 @@ class Engine:
         for part in self.parts:
             solution = self._solve(part, deadline)
             if solution.status == "infeasible":
-                given = self._give_way(part, deadline)
+                given = self.give_way(part, max(deadline - time.perf_counter(), 0.5))
                 relaxed += given
                 if self.model.policy.impossible == "refuse":
                     continue
@@ -125,7 +125,7 @@ class Engine:
             time_limit=max(deadline - time.perf_counter(), 0.5), gap=min(self.model.policy.solver.gap, 1e-6)
         )
 
-    def _give_way(self, part: Part, deadline: float) -> list[Relaxed]:
+    def give_way(self, part: Part, seconds: float = 60.0) -> list[Relaxed]:
         """Find the least weighted relaxation of the part's rules, allow it from now on, and return it."""
         own = [(i, self._soft[c]) for i, c in enumerate(part.columns.tolist()) if c in self._soft]
         at = np.array([i for i, _ in own], dtype=np.int64)
@@ -134,7 +134,7 @@ class Engine:
         part.live.set_costs(np.arange(len(cost)), np.zeros(len(cost)))
         part.live.set_costs(at, weight)
         part.live.set_columns(at, np.zeros(len(at)), np.full(len(at), np.inf))
-        solution = part.live.solve(time_limit=max(deadline - time.perf_counter(), 0.5))
+        solution = part.live.solve(time_limit=seconds)
         if not solution.has_values:
             raise NoAnswer(f"no plan, and no relaxation of the policy's rules makes one ({solution.status})")
         amount = np.where(solution.values[at] > 10 * ALLOWED, solution.values[at], 0.0)
@@ -184,23 +184,36 @@ def split(linear: LinearModel) -> list[Part]:
 def settle_ties(model: SourcingModel, part: Part, solution: Solution, seconds: float) -> tuple[Floats, bool]:
     """Among the part's best plans: least change from today, then fewest suppliers, then the canonical one.
 
-    Whole numbers are settled by re-solving with the earlier goals held as rows; what is left is a linear program
-    whose best face is kept exactly (complementary slackness), so no tolerance leaks from one goal to the next.
     Returns the point and whether every step was proven.
     """
+    change, count, canonical = _goals(model, part)
+    cost = part.live.model.cost
+    x, complete = lexicographic(
+        part.live.model, solution.values, [cost, change, count], [cost, change, canonical], seconds
+    )
+    drift = abs(float(cost @ (x - solution.values))) / max(1.0, abs(solution.objective))
+    return (x, complete) if drift <= 10 * TIE else (solution.values, False)
+
+
+def lexicographic(
+    linear: LinearModel, x: Floats, whole_goals: Sequence[Floats], goals: Sequence[Floats], seconds: float
+) -> tuple[Floats, bool]:
+    """The best point by several goals, each counting only among the best by those before it; `x` is best by the first.
+
+    Whole numbers are settled first, by re-solving for `whole_goals` with the earlier ones held as rows; what is
+    left is a linear program whose best face is kept exactly (complementary slackness), so no tolerance leaks from
+    one of `goals` to the next. Returns the point and whether every step was proven.
+    """
     began = time.perf_counter()
-    goals = _goals(model, part)
-    linear, x, complete = part.live.model, solution.values, True
+    complete = True
     if linear.is_mip:
-        holds: list[tuple[Floats, float]] = [(linear.cost, solution.objective - linear.offset)]
-        live = LiveModel(linear)
-        for goal in goals[:2]:
+        live, value = LiveModel(linear), float(whole_goals[0] @ x)
+        held = whole_goals[0]
+        for goal in whole_goals[1:]:
             if not goal.any():
                 continue
-            coefficients, value = holds[-1]
             scale = max(1.0, abs(value))
-            row = sparse.csr_array((coefficients / scale)[None, :])
-            live.add_rows(row, [-np.inf], [value / scale + TIE])
+            live.add_rows(sparse.csr_array((held / scale)[None, :]), [-np.inf], [value / scale + TIE])
             live.set_costs(np.arange(len(goal)), goal)
             left = seconds - (time.perf_counter() - began)
             better = live.solve(time_limit=max(left, 0.5), gap=1e-6, start=x)
@@ -208,23 +221,21 @@ def settle_ties(model: SourcingModel, part: Part, solution: Solution, seconds: f
                 complete = False
                 break
             complete &= better.status == "optimal"
-            x = better.values
-            holds.append((goal, better.objective - linear.offset))
+            x, held = better.values, goal
+            value = float(goal @ x)
         linear = linear.with_integers_fixed(x)
     live = LiveModel(linear)
-    best = x
-    for step, cost in enumerate((linear.cost, goals[0], goals[2])):
+    for step, cost in enumerate(goals):
         if not cost.any():
             continue
         live.set_costs(np.arange(len(cost)), cost)
         found = live.solve(certify=False)
         if not found.has_values:
-            return best, False
-        best = found.values
-        if step < 2:
+            return x, False
+        x = found.values
+        if step < len(goals) - 1:
             _keep_face(live, found, cost)
-    drift = abs(linear.objective(best) - solution.objective) / max(1.0, abs(solution.objective))
-    return (best, complete) if drift <= 10 * TIE else (x, False)
+    return x, complete
 
 
 def _keep_face(live: LiveModel, found: Solution, cost: Floats) -> None:
