@@ -52,7 +52,7 @@ class Case:
         on: date | str = "2026-11-01",
         assumptions: Assumptions | None = None,
     ) -> Case:
-        """Return a case. ``products`` defaults to what the plants of a named buyer need, for a country to all end products.
+        """Return a case. ``products`` defaults to all that a buyer's plants need, for a country to all end products.
 
         Raises UsageError for an unknown buyer, product or a text that is not a day.
         """
@@ -106,7 +106,7 @@ class Case:
         return cls.load(buyer=buyer, products=products, on=on)
 
     def with_(self, **changes: Any) -> Case:
-        """Return another case with a part changed: network, book, buyer, products, on, assumptions (or {name: value})."""
+        """Return another case: network, book, buyer, products, on, assumptions (or a {name: value} of them)."""
         unknown = changes.keys() - {"network", "book", "buyer", "products", "on", "assumptions"}
         if unknown:
             raise UsageError(f"a case has no part {sorted(unknown)[0]!r}")
@@ -153,8 +153,8 @@ class Case:
 
     @cached_property
     def needs(self) -> pd.DataFrame:
-        """What the buyer needs, sorted by item, then place: plant ("" for a country), destination, item, market (position in
-        ``compiled``), need (position of the plant's need there, -1 for none), stock_days, margin_usd (per year)."""
+        """What the buyer needs, sorted by item, then place: plant ("" for a country), destination, item, market (its
+        position in ``compiled``), need (position of the plant's need there, -1 for none), stock_days, margin_usd."""
         compiled = self.compiled
         items = pd.Index(compiled.items)
         plants = self.network.plants
@@ -216,7 +216,7 @@ class Case:
 
     @cached_property
     def determinations(self) -> Determinations:
-        """What the law says of every flow on the case's date; row k is offer k of ``compiled`` and row k of ``flows()``."""
+        """What the law says of every flow on the case's date; row k is offer k of ``compiled``."""
         return self.book.determine(self.flows(), on=self.on, assumptions=self.assumptions.settings)
 
     @cached_property
@@ -247,9 +247,9 @@ class Case:
         rows = self._leave
         keep = np.ones(len(rows), bool) if bound == "pessimistic" else rows["certain"].to_numpy(bool)
         if imposing is not None:
-            keep &= rows["imposing"].isin(list(imposing)).to_numpy(bool)
+            keep = keep & rows["imposing"].isin(list(imposing)).to_numpy(bool)
         if regime is not None:
-            keep &= (rows["regime"] == regime).to_numpy(bool)
+            keep = keep & (rows["regime"] == regime).to_numpy(bool)
         mask = np.zeros(self.compiled.n_offers, bool)
         mask[rows["flow"].to_numpy()[keep]] = True
         return mask

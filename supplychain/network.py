@@ -8,7 +8,7 @@ supplies by weight.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
@@ -242,8 +242,8 @@ class SupplyNetwork:
             ready["items"] = _canonical("items", pd.DataFrame({"item": found}))
         _check(ready)
         ready["supplies"] = _weighted(ready["supplies"])
-        tables_in_order = [ready[table.name] for table in fields(cls) if table.name in ready]
-        return cls(*tables_in_order, name=name)
+        parts: dict[str, Any] = {**ready, "name": name}
+        return cls(**parts)
 
     def compile(
         self, destinations: Sequence[str] | None = None, items: Sequence[str] | None = None, buyer: str | None = None
