@@ -74,7 +74,7 @@ def by_state(compiled: Compiled, applied: pd.DataFrame) -> pd.DataFrame:
 
 
 def by_item(compiled: Compiled, table: pd.DataFrame) -> pd.DataFrame:
-    """Return every item of the case: ``item, leave, unknown, denied, excepted, free`` as shares of its supply.
+    """Return every item reached: ``item, leave, unknown, denied, excepted, free`` as shares of its supply.
 
     ``table`` holds the determination of each offer in order, with columns ``status`` and ``policy``.
     """
@@ -93,4 +93,5 @@ def by_item(compiled: Compiled, table: pd.DataFrame) -> pd.DataFrame:
         name: np.bincount(position, weights=part * chosen, minlength=len(compiled.items))
         for name, chosen in kinds.items()
     }
-    return pd.DataFrame({"item": list(compiled.items), **columns})
+    split = pd.DataFrame({"item": list(compiled.items), **columns})
+    return split[np.isin(np.arange(len(split)), compiled.market_item)].reset_index(drop=True)

@@ -14,7 +14,7 @@ from supplychain import __version__
 from supplychain.report import marks, view, words
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
 
 @cache
@@ -54,8 +54,12 @@ def render(
     opening: Sequence[view.Figure],
     sections: Sequence[view.Section],
     footer: Sequence[str],
+    cite: Callable[[str], Sequence[view.Link]],
 ) -> str:
-    """Return the page. The style is allowed by its hash, so nothing else, not even a style attribute, is obeyed."""
+    """Return the page; ``cite`` turns a cell of source ids into links.
+
+    The style is allowed by its hash, so nothing else, not even a style attribute, is obeyed.
+    """
     style = _style()
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     return (
@@ -70,6 +74,7 @@ def render(
             legend=_legend(),
             style=Markup(style),  # our own file, not data
             style_hash=f"sha256-{digest}",
+            cite=cite,
             hatch=marks.hatch("hatch"),
             loss_bar=view.loss_bar,
             words=words,

@@ -54,6 +54,10 @@ def read(html: str) -> Reader:
     return reader
 
 
+def cite(text: str) -> list[view.Link]:
+    return [view.Link(text, text), view.Link("fr", "https://x.y")]
+
+
 def network_tables(names: tuple[str, ...]) -> tuple[pd.DataFrame, pd.DataFrame]:
     items = pd.DataFrame(
         [
@@ -74,17 +78,11 @@ def html() -> str:
         view.Column("name", "Code", "code"),
         view.Column("loss", "Loss", "loss"),
         view.Column("status", "Status", "status"),
-        view.Column("law", "Law", "links"),
+        view.Column("name", "Law", "sources"),
     ]
-    loss = {"after": 0.31, "short_run": 0.48, "unknown": 0.06, "high": 0.54}
+    loss = {"loss_after": 0.31, "loss_short_run": 0.48, "loss_unknown": 0.06, "loss_high": 0.54}
     rows: list[dict[str, Any]] = [
-        {
-            "name": name,
-            "loss": loss,
-            "status": "licence",
-            "law": [view.Link(name, name), view.Link("fr", "https://x.y")],
-        }
-        for name in (*HOSTILE, "javascript:alert(1)")
+        {"name": name, "status": "licence", **loss} for name in (*HOSTILE, "javascript:alert(1)")
     ]
     sheet = view.sheet(pd.DataFrame(rows), HOSTILE[0], columns, "t")
     bars = pd.DataFrame(
@@ -106,7 +104,7 @@ def html() -> str:
     )
     head = {"title": HOSTILE[0], "facts": [(HOSTILE[1], HOSTILE[0])], "illustrative": HOSTILE[0]}
     sentences = [{"lead": name, "body": name} for name in HOSTILE[:5]]
-    return pages.render(head, sentences, [], [section], HOSTILE)
+    return pages.render(head, sentences, [], [section], HOSTILE, cite)
 
 
 def test_nothing_of_the_data_runs_or_loads(html: str) -> None:
@@ -136,14 +134,14 @@ def test_the_policy_names_the_style_and_forbids_the_rest(html: str) -> None:
 
 def test_the_same_page_twice_is_the_same_text() -> None:
     head = {"title": "t", "facts": [], "illustrative": ""}
-    assert pages.render(head, [], [], [], []) == pages.render(head, [], [], [], [])
+    assert pages.render(head, [], [], [], [], cite) == pages.render(head, [], [], [], [], cite)
 
 
 def test_a_missing_value_is_a_fault_not_an_empty_cell() -> None:
     sheet = view.Sheet("t", (view.Column("absent", "A"),), ({"there": 1},), "t", 1)
     with pytest.raises(Exception, match="absent"):
         pages.render(
-            {"title": "t", "facts": [], "illustrative": ""}, [], [], [view.Section("a", "A", (), (sheet,))], []
+            {"title": "t", "facts": [], "illustrative": ""}, [], [], [view.Section("a", "A", (), (sheet,))], [], cite
         )
 
 

@@ -1,0 +1,52 @@
+"""What the report knows: one set of tables, from which every number of every page and picture is taken."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from supplychain.report import words
+from supplychain.report.law import split_sources
+from supplychain.report.view import Link
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import date
+
+    import pandas as pd
+
+    from supplychain.report.names import Names
+
+
+@dataclass(frozen=True, eq=False)
+class Findings:
+    """The tables (by name, as written to ``tables/``), and what a page must say around them.
+
+    ``buyer`` is the name shown; ``horizon`` the months at which headlines are read; ``solves`` one record per solve.
+    """
+
+    buyer: str
+    is_country: bool
+    illustrative: bool
+    on: date
+    known_as_of: date
+    network: str
+    book: str
+    products: tuple[str, ...]
+    destinations: tuple[str, ...]
+    horizon: float
+    names: Names
+    tables: Mapping[str, pd.DataFrame]
+    addresses: Mapping[str, str]
+    solves: tuple[Mapping[str, Any], ...] = ()
+    warnings: tuple[str, ...] = ()
+
+    @cached_property
+    def as_of(self) -> str:
+        """The date of the law, as words: "1 Nov 2026"."""
+        return words.day(self.on)
+
+    def citations(self, text: str) -> tuple[Link, ...]:
+        """Return the sources in a cell as links, by id."""
+        return tuple(Link(source, self.addresses.get(source, "")) for source in split_sources(text))
