@@ -182,6 +182,13 @@ class Case:
         table = pd.concat([found, pd.DataFrame(further, columns=found.columns)]) if further else found
         return table.sort_values(["item", "destination", "plant"], kind="stable").reset_index(drop=True)
 
+    @cached_property
+    def demand_shares(self) -> npt.NDArray[np.float64]:
+        """Part of the item's world demand at each need's destination, by row of ``needs``; 1 where none is recorded."""
+        share = self.network.demand.drop_duplicates(["item", "destination"]).set_index(["item", "destination"])["share"]
+        keys = pd.MultiIndex.from_frame(self.needs[["item", "destination"]])
+        return share.reindex(keys).fillna(1.0).to_numpy(float)
+
     def flows(self) -> pd.DataFrame:
         """One row per offer: supply, item and its codes and category, origin (site), head_office, parent, content,
         direct_product, destination. Text columns are categorical; blank is unknown."""
