@@ -30,7 +30,7 @@ class Step:
 class Chain:
     """From the product (first step) to the cause (last step). ``kind`` is what happens there: its flows are refused,
     its makers are lost, or the chain closes on itself. ``origins`` are the places whose supply is missing, largest
-    first, each with the part of that market. ``part`` is what the cause takes from the last market; ``left`` is the loss
+    first, each with the part of that market. ``part`` is what the cause takes from the last market; ``left`` the loss
     of the product that stays if the item of the cause were supplied as usual."""
 
     steps: tuple[Step, ...]

@@ -31,6 +31,7 @@ NOTICED: Final = 0.01  # a need survives while it loses no more than this
 _AT_ONCE: Final = 1e-3  # months: stands for the moment after the refusal
 _NOISE: Final = 1e-6  # tolerance of the LP
 _NEED = ["plant", "destination", "item"]
+_KEY = [*_NEED, "measure", "horizon"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,7 +40,8 @@ class Exposure:
 
     table: plant, destination, item, measure, horizon, after_resourcing and short_run (the bracket, on what is known for
       certain), after_resourcing_high and short_run_high (if every unknown fact were adverse), unknown (the width that
-      unknown facts add to the short run), growth (loss of growth and new nodes), growth_high, touch, touch_high.
+      unknown facts add to the short run), growth (loss of growth and new nodes), growth_high, touch, touch_high,
+      because (the binding chain in one line).
     split: plant, destination, item, measure, horizon, by (imposing, regime, policy, role, tier, item), value, alone
       (short-run loss if only this part were refused), added (what it adds when all the rest is refused).
     because: plant, destination, item, measure, horizon, rank (1 binds; 2 binds once the cause of 1 is mended), chain,
@@ -97,6 +99,8 @@ def exposure(case: Case, horizons: Sequence[float] = HORIZONS, *, split: bool = 
         touch_high=np.repeat(touch_high[:, :, None], width, axis=2).ravel(),
     )
     chains = _because(compiled, needs, sure, low, months)
+    first = chains.loc[chains["rank"] == 1, [*_KEY, "chain"]].rename(columns={"chain": "because"})
+    table = table.merge(first, on=_KEY, how="left").fillna({"because": ""})
     return Exposure(
         buyer=case.buyer,
         on=case.on.isoformat(),
