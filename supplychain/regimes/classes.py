@@ -36,6 +36,7 @@ class Likeness:
     used: Longs  # the epochs that occur
     _places: dict[Hashable, Longs] = field(default_factory=dict)
     _done: dict[Hashable, Classes] = field(default_factory=dict)
+    _seen: dict[str, Longs] = field(default_factory=dict)
 
     def seller_classes(self, item: Item) -> Classes:
         states = sorted({rule.imposing for rule in item.rules} - {""})
@@ -55,12 +56,16 @@ class Likeness:
             )
             columns += [office[self.sellers.head_office], office[self.sellers.parent]]
         if terms:
-            columns += [
-                _numbers([repr(c) for c in self.sellers.content]),
-                _numbers([repr(d) for d in self.sellers.direct]),
-            ]
+            columns += self._facts()
         self._done[key] = _classes(columns)
         return self._done[key]
+
+    def _facts(self) -> list[Longs]:
+        """Distinct statements of content and of direct product, numbered."""
+        for name, facts in (("content", self.sellers.content), ("direct", self.sellers.direct)):
+            if name not in self._seen:
+                self._seen[name] = _numbers([repr(fact) for fact in facts])
+        return [self._seen["content"], self._seen["direct"]]
 
     def buyer_classes(self, item: Item) -> Classes:
         arrays, tags, offices = self._buyer_arrays(item)
@@ -79,22 +84,25 @@ class Likeness:
 
     def epoch_classes(self, item: Item) -> Classes:
         """Classes of the used epochs (positions in `used`)."""
+        if len(self.used) == 1:
+            return Classes(np.zeros(1, np.int64), np.zeros(1, np.int64))
         arrays, _, _ = self._buyer_arrays(item)
-        columns: list[npt.NDArray[np.int8]] = [rule.force[self.used][None, :].astype(np.int8) for rule in item.rules]
+        columns = [self._epochs(name, array) for name, array in sorted(arrays.items())]
         for rule in item.rules:
-            columns += [
-                (np.concatenate([[False], self.law.breaks >= t.since])[self.used])[None, :].astype(np.int8)
-                for t in rule.terms
-            ]
+            columns.append(rule.force[self.used].astype(np.int64))
+            columns += [(law_day(self.law, self.used) >= term.since).astype(np.int64) for term in rule.terms]
             for waiver in rule.waivers:
                 if waiver.effect:
-                    columns.append(waiver.force[self.used][None, :].astype(np.int8))
-                    columns += [part[:, self.used] for part in (waiver.exporter, waiver.head_office)]
-        columns += [array[:, self.used] for _, array in sorted(arrays.items())]
-        columns += [self.law.territories[rule.imposing][:, self.used] for rule in item.rules if rule.imposing]
-        return _classes_of_rows(
-            np.concatenate(columns, axis=0).T if columns else np.zeros((len(self.used), 1), np.int8)
-        )
+                    columns.append(waiver.force[self.used].astype(np.int64))
+                    columns.append(self._epochs(f"exporter {waiver.exception}", waiver.exporter))
+                    columns.append(self._epochs(f"office {waiver.exception}", waiver.head_office))
+        return _classes(list({column.tobytes(): column for column in columns}.values()))
+
+    def _epochs(self, name: str, array: Bytes) -> Longs:
+        """Class of each used epoch as one array of places sees it."""
+        if name not in self._seen:
+            self._seen[name] = _classes_of_rows(np.ascontiguousarray(array[:, self.used].T)).of
+        return self._seen[name]
 
     def _buyer_arrays(self, item: Item) -> tuple[dict[str, Bytes], set[tuple[str, str]], bool]:
         arrays: dict[str, Bytes] = {}
@@ -126,6 +134,12 @@ class Likeness:
             known[0] = 0
             self._places[key] = _classes_of_rows(np.concatenate([known, *parts], axis=1)).of
         return self._places[key]
+
+
+def law_day(law: Law, epochs: Longs) -> npt.NDArray[np.datetime64]:
+    """Return the first day of each epoch; the first epoch has none and stands before every day."""
+    days = np.concatenate([np.array(["0001-01-01"], "datetime64[D]"), law.breaks])
+    return np.asarray(days[epochs])
 
 
 def _numbers(texts: Sequence[str]) -> Longs:

@@ -9,7 +9,10 @@ are alternatives (variants of the item); codes of different lists hold together.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
 
 NO, CONDITIONAL, MAYBE, YES = (
     0,
@@ -86,52 +89,78 @@ class Classification:
         return tuple(sorted({code for group in self.groups for variant in group for code, _ in variant}))
 
 
-def classify(
-    text: str, correspondences: Mapping[str, tuple[tuple[str, int], ...]], known: Iterable[str]
-) -> Classification:
-    """Read the ``;`` list of codes of an item.
+@dataclass(frozen=True, eq=False)
+class Codes:
+    """What the book knows of codes, remembered code by code.
 
-    ``correspondences``: code -> (code of another list, YES for "same" | MAYBE for "may"). ``known``: every code of
-    the book. ``none`` says that the item was classified and stands on no list; a blank says that nobody looked.
+    rules: the codes of each rule, in order. correspondences: code -> (code of another list, YES for "same" | MAYBE for
+    "may"). known: every code of the book.
     """
-    codes = sorted({normal(part) for part in text.split(";") if part.strip()})
-    stated = [code for code in codes if code.lower() != "none" and list_of(code) not in NOT_LISTS]
-    if not stated:
-        return Classification((), "none" not in {code.lower() for code in codes}, ())
-    groups: list[tuple[Variant, ...]] = []
-    own = sorted({list_of(code) for code in stated})
-    for source in own:
-        variants = [code for code in stated if list_of(code) == source]
-        groups.append(tuple(((code, YES),) for code in variants))
-        implied = [_implied(code, correspondences) for code in variants]
-        for target in sorted({list_of(code) for row in implied for code in row}):
-            if target != source and target in own:
-                continue  # the item's own classification on that list prevails
-            groups.append(
-                tuple(tuple((c, cap) for c, cap in sorted(row.items()) if list_of(c) == target) for row in implied)
-            )
-    known = list(known)
-    unlisted = tuple(code for code in stated if not any(relation(code, other) for other in known))
-    return Classification(tuple(groups), False, unlisted)
 
+    rules: tuple[tuple[str, ...], ...]
+    correspondences: Mapping[str, tuple[tuple[str, int], ...]]
+    known: tuple[str, ...]
+    _meets: dict[str, npt.NDArray[np.int8]] = field(default_factory=dict)
+    _implied: dict[str, dict[str, int]] = field(default_factory=dict)
 
-def _implied(code: str, correspondences: Mapping[str, tuple[tuple[str, int], ...]]) -> dict[str, int]:
-    """Return the codes of other lists (or other codes of its own) that ``code`` stands for, each with its cap."""
-    found: dict[str, int] = {}
-    for left, rights in correspondences.items():
-        met = relation(code, left)
-        if met:
-            for right, cap in rights:
-                found[right] = max(found.get(right, NO), min(met, cap))
-    return found
+    def classify(self, text: str) -> Classification:
+        """Read the ``;`` list of codes of an item.
 
+        ``none`` says that the item was classified and stands on no list; a blank says that nobody looked.
+        """
+        codes = sorted({normal(part) for part in text.split(";") if part.strip()})
+        stated = [code for code in codes if code.lower() != "none" and list_of(code) not in NOT_LISTS]
+        if not stated:
+            return Classification((), "none" not in {code.lower() for code in codes}, ())
+        groups: list[tuple[Variant, ...]] = []
+        own = sorted({list_of(code) for code in stated})
+        for source in own:
+            variants = [code for code in stated if list_of(code) == source]
+            groups.append(tuple(((code, YES),) for code in variants))
+            implied = [self.implied(code) for code in variants]
+            for target in sorted({list_of(code) for row in implied for code in row}):
+                if target != source and target in own:
+                    continue  # the item's own classification on that list prevails
+                groups.append(
+                    tuple(tuple((c, cap) for c, cap in sorted(row.items()) if list_of(c) == target) for row in implied)
+                )
+        return Classification(tuple(groups), False, tuple(code for code in stated if not self.is_known(code)))
 
-def match(variant: Variant, control_codes: Iterable[str]) -> int:
-    """Return how far one variant falls under a control's codes."""
-    best = NO
-    for control in control_codes:
-        if control.partition(":")[2] == EVERYTHING:
-            return YES
+    def implied(self, code: str) -> dict[str, int]:
+        """Return the codes of other lists (or other codes of its own) that ``code`` stands for, each with its cap."""
+        if code not in self._implied:
+            found: dict[str, int] = {}
+            for left, rights in self.correspondences.items():
+                met = relation(code, left)
+                if met:
+                    for right, cap in rights:
+                        found[right] = max(found.get(right, NO), min(met, cap))
+            self._implied[code] = found
+        return self._implied[code]
+
+    def is_known(self, code: str) -> bool:
+        """Does the book hold the code, one that covers it, or one below it?"""
+        return any(relation(code, other) for other in self.known)
+
+    def meets(self, code: str) -> npt.NDArray[np.int8]:
+        """Return for each rule how far its codes cover ``code``; a blank code meets only what concerns every item."""
+        if code not in self._meets:
+            self._meets[code] = np.array([_best(code, rule) for rule in self.rules], np.int8)
+        return self._meets[code]
+
+    def match(self, variant: Variant) -> npt.NDArray[np.int8]:
+        """Return how far one variant of an item falls under each rule's codes."""
+        found = self.meets("").copy()
         for code, cap in variant:
-            best = max(best, min(cap, relation(code, control)))
+            np.maximum(found, np.minimum(self.meets(code), cap), out=found)
+        return found
+
+
+def _best(code: str, rule: Iterable[str]) -> int:
+    best = NO
+    for other in rule:
+        if other.partition(":")[2] == EVERYTHING:
+            return YES
+        if code:
+            best = max(best, relation(code, other))
     return best

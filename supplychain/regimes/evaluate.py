@@ -8,13 +8,13 @@ on arrays over the distinct combinations of one item.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from supplychain.regimes.codes import CONDITIONAL, MAYBE, NO, YES, Classification, classify, match
+from supplychain.regimes.codes import CONDITIONAL, MAYBE, NO, YES, Classification, list_of
 from supplychain.regimes.flows import Distinct, parse_content
 from supplychain.regimes.law import EXCEPTED, TIGHT_SHARE, TIGHTER, UNCLASSIFIED, UNLISTED, Bytes, Law, Rule, Waiver
 from supplychain.regimes.reach import Term
@@ -35,6 +35,21 @@ class Sellers:
     parent: npt.NDArray[np.intp]
     content: tuple[dict[str, float] | None, ...]
     direct: tuple[tuple[str, ...] | None, ...]
+    _memo: dict[tuple[str, str], npt.NDArray[Any]] = field(default_factory=dict)
+
+    def share(self, state: str) -> Floats:
+        """Return each seller's stated content from a state; NaN where none is stated."""
+        if ("share", state) not in self._memo:
+            found = [np.nan if shares is None else shares.get(state, 0.0) for shares in self.content]
+            self._memo["share", state] = np.array(found, np.float64)
+        return self._memo["share", state]
+
+    def product(self, state: str) -> Bytes:
+        """Return whether each seller's goods are stated to be a direct product of a state: YES, NO, MAYBE = not stated."""
+        if ("product", state) not in self._memo:
+            found = [MAYBE if states is None else YES if state in states else NO for states in self.direct]
+            self._memo["product", state] = np.array(found, np.int8)
+        return self._memo["product", state]
 
     @classmethod
     def of(cls, distinct: Distinct, places: Mapping[str, int]) -> Sellers:
@@ -61,6 +76,7 @@ class Buyers:
     head_office: npt.NDArray[np.intp]
     end_use: tuple[frozenset[str] | None, ...]
     entity: tuple[frozenset[str] | None, ...]
+    _memo: dict[tuple[str, str], Bytes] = field(default_factory=dict)
 
     @classmethod
     def of(cls, distinct: Distinct, places: Mapping[str, int]) -> Buyers:
@@ -76,8 +92,11 @@ class Buyers:
 
     def stated(self, kind: str, tag: str) -> Bytes:
         """Return for each buyer whether it carries the tag: YES, NO, or CONDITIONAL when the flow does not say."""
-        column = self.entity if kind == "entity" else self.end_use
-        return np.array([CONDITIONAL if tags is None else YES if tag in tags else NO for tags in column], np.int8)
+        if (kind, tag) not in self._memo:
+            column = self.entity if kind == "entity" else self.end_use
+            found = [CONDITIONAL if tags is None else YES if tag in tags else NO for tags in column]
+            self._memo[kind, tag] = np.array(found, np.int8)
+        return self._memo[kind, tag]
 
 
 def _tags(text: str) -> frozenset[str] | None:
@@ -129,15 +148,15 @@ class Item:
 
 def read_item(text: str, category: str, law: Law) -> Item:
     """Classify an item and pick the rules that its codes may meet."""
-    found = classify(text, law.correspondences, law.known_codes)
-    missing = {f"{UNLISTED}:{code.partition(':')[0]}" for code in found.unlisted}
-    always = found.unknown
-
-    def states(variant: Any) -> Bytes:
-        return np.array([_meets(rule, variant, always, missing) for rule in law.rules], np.int8)
-
+    found = law.codes.classify(text)
+    missing = {f"{UNLISTED}:{list_of(code)}" for code in found.unlisted}
+    codeless = np.array([MAYBE if r.control in missing else NO for r in law.rules], np.int8)
+    if found.unknown:
+        # Never classified: it may fall under any control, and under laws that the book does not hold.
+        codeless = np.array([MAYBE if r.codes or r.control == UNCLASSIFIED else NO for r in law.rules], np.int8)
     # What turns on no code at all (any item, unknown codes) stands as a list of its own with one variant.
-    groups = [(states(()),)] + [tuple(states(variant) for variant in group) for group in found.groups]
+    groups = [(np.maximum(law.codes.meets(""), codeless),)]
+    groups += [tuple(law.codes.match(variant) for variant in group) for group in found.groups]
     hit = np.max([state for group in groups for state in group], axis=0) > NO
     return Item(
         found,
@@ -145,14 +164,6 @@ def read_item(text: str, category: str, law: Law) -> Item:
         tuple(rule for rule, keep in zip(law.rules, hit, strict=True) if keep),
         tuple(tuple(state[hit] for state in group) for group in groups),
     )
-
-
-def _meets(rule: Rule, variant: Any, unknown: bool, missing: set[str]) -> int:
-    if not rule.codes:
-        return MAYBE if rule.control in missing or (unknown and rule.control == UNCLASSIFIED) else NO
-    if unknown and not any(code.endswith(":any") for code in rule.codes):
-        return MAYBE
-    return match(variant, rule.codes)
 
 
 class Frame:
@@ -202,12 +213,14 @@ class Frame:
         return self.law.territories[state][place, self.epoch]
 
     def border(self, state: str) -> Bytes:
-        """Return how far the flow is an export in the eyes of a state: not into its own territory, not within one state."""
+        """Return how far the flow is an export in the eyes of a state: not into its own territory.
+
+        Flows within one state never come here; the places of a combination stand for their kind only.
+        """
         inside = self.territory(state, self.destination) if state else np.zeros(len(self.seller), np.int8)
         out = np.where(inside == MAYBE, MAYBE, YES - inside)
         blind = (self.origin == 0) | (self.destination == 0)
-        out = np.where(blind, np.minimum(out, MAYBE), out)
-        return np.where((self.origin == self.destination) & ~blind, NO, out).astype(np.int8)
+        return np.where(blind, np.minimum(out, MAYBE), out).astype(np.int8)
 
     def abroad(self, rule: Rule) -> tuple[Bytes, npt.NDArray[np.int16]]:
         """Return how far the control reaches goods made abroad, and why that is not settled or what it was assumed from."""
@@ -227,37 +240,31 @@ class Frame:
         return best, why
 
     def _term(self, rule: Rule, term: Term) -> tuple[Bytes, npt.NDArray[np.int16]]:
-        category = self.item.category
-        count = len(self.sellers.origin)
-        state, bits = np.zeros(count, np.int8), np.zeros(count, np.int16)
         if term.kind == "fdp":
-            guess = None if self.content is None else self.content.product(category)
-            for i, known in enumerate(self.sellers.direct):
-                made = guess if known is None else known
-                state[i] = MAYBE if made is None else YES if rule.imposing in made else NO
-                bits[i] = DIRECT if made is None else ASSUMED if known is None else 0
-            return state[self.seller], bits[self.seller]
-        guessed = np.nan if self.content is None else self.content.share(category, rule.imposing)
-        shares = np.array(
-            [guessed if c is None else c.get(rule.imposing, 0.0) for c in self.sellers.content], np.float64
-        )
-        stated = np.array([c is not None for c in self.sellers.content], bool)
-        unknown = np.isnan(shares)
-        bits[unknown] = CONTENT
-        bits[~unknown & ~stated] = ASSUMED
-        filled = np.nan_to_num(shares)
-        if term.kind == "content-floor":
-            state[filled >= term.threshold] = YES
-        else:
-            state[filled > term.threshold] = YES
-        state[unknown] = MAYBE
-        found, why = state[self.seller], bits[self.seller]
+            return self._product(rule.imposing)
+        stated = self.sellers.share(rule.imposing)
+        silent = np.isnan(stated)
+        guess = np.nan if self.content is None else self.content.share(self.item.category, rule.imposing)
+        share = np.where(silent, guess, stated)[self.seller]
+        unknown, guessed = np.isnan(share), silent[self.seller]
+        over = share >= term.threshold if term.kind == "content-floor" else share > term.threshold
+        found = np.where(unknown, MAYBE, np.where(over, YES, NO)).astype(np.int8)
+        why = np.where(unknown, CONTENT, np.where(guessed, ASSUMED, 0)).astype(np.int16)
         if term.kind == "de-minimis" and term.threshold > TIGHT_SHARE:
             tight = self.scope(TIGHTER)
-            over = (filled > TIGHT_SHARE)[self.seller] & ~unknown[self.seller] & (found == NO)
-            found = np.where(over, tight, found).astype(np.int8)
-            why = np.where(over & (tight == MAYBE), why | CONTENT, why).astype(np.int16)
+            between = (share > TIGHT_SHARE) & ~over & ~unknown
+            found = np.where(between, tight, found).astype(np.int8)
+            why = np.where(between & (tight == MAYBE), why | CONTENT, why).astype(np.int16)
         return found, why
+
+    def _product(self, state: str) -> tuple[Bytes, npt.NDArray[np.int16]]:
+        stated = self.sellers.product(state)[self.seller]
+        guess = None if self.content is None else self.content.product(self.item.category)
+        silent = stated == MAYBE
+        if guess is None:
+            return stated, np.where(silent, DIRECT, 0).astype(np.int16)
+        found = np.where(silent, YES if state in guess else NO, stated).astype(np.int8)
+        return found, np.where(silent, ASSUMED, 0).astype(np.int16)
 
     def waiver(self, waiver: Waiver, by_origin: Bytes) -> Bytes:
         """Return how far an exception lifts the control: YES, MAYBE (not proven) or NO."""

@@ -33,7 +33,7 @@ COLUMNS = (
 )
 _PLACES = ("origin", "head_office", "parent", "destination", "end_party_head_office")
 UNKNOWN_PLACE = "???"
-_DENSE = 1 << 24
+_SPARSE = 64  # how many times more possible than actual codes a table of all possible ones may hold
 
 
 @dataclass(frozen=True, eq=False)
@@ -161,7 +161,7 @@ def _combine(texts: dict[str, tuple[Codes, list[str]]], names: Sequence[str], co
 
 def compress(codes: Ints, size: int) -> tuple[Ints, Ints]:
     """Return the distinct codes in ascending order, and for each code its position among them."""
-    if size <= max(_DENSE, 4 * len(codes)):
+    if size <= _SPARSE * len(codes) + 4096:
         seen = np.zeros(size, bool)
         seen[codes] = True
         used = np.flatnonzero(seen)

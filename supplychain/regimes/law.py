@@ -17,7 +17,7 @@ import pandas as pd
 
 from supplychain.facts.countries import countries
 from supplychain.regimes import destinations, reach
-from supplychain.regimes.codes import MAYBE, NO, YES, list_of, normal, relation
+from supplychain.regimes.codes import MAYBE, NO, YES, Codes, list_of, normal, relation
 from supplychain.regimes.destinations import Clause
 from supplychain.regimes.reach import Term
 
@@ -108,9 +108,8 @@ class Law:
     groups: dict[str, Bytes]
     scopes: dict[str, Scope]
     rules: tuple[Rule, ...]
-    correspondences: dict[str, tuple[tuple[str, int], ...]]
+    codes: Codes
     estimated_pairs: frozenset[tuple[str, str]]
-    known_codes: tuple[str, ...]
     lists: dict[str, str]
     territories: dict[str, Bytes]
 
@@ -149,15 +148,18 @@ def compile_law(tables: Mapping[str, pd.DataFrame]) -> Law:
     entries = tables["entries"]
     modelled = entries[entries["standing"] != "not-modelled"]["code"]
     known = {normal(c) for text in controls["item_code"] for c in text.split(";") if not c.endswith((":any", ":*"))}
+    rules = _rules(controls, exceptions, frame, scopes, terms, lists)
+    alike = {code: tuple(sorted(others)) for code, others in sorted(correspondences.items())}
     return Law(
         places=places,
         breaks=breaks,
         groups=frame.groups,
         scopes=scopes,
-        rules=_rules(controls, exceptions, frame, scopes, terms, lists),
-        correspondences={code: tuple(sorted(others)) for code, others in sorted(correspondences.items())},
+        rules=rules,
+        codes=Codes(
+            tuple(rule.codes for rule in rules), alike, tuple(sorted(known | {normal(code) for code in modelled}))
+        ),
         estimated_pairs=frozenset(zip(map(normal, weak["code"]), map(normal, weak["corresponds"]), strict=True)),
-        known_codes=tuple(sorted(known | {normal(code) for code in modelled})),
         lists=lists,
         territories=territories,
     )

@@ -126,7 +126,7 @@ class Wording:
     def _warnings(self, outcome: Outcome, row: npt.NDArray[Any]) -> list[str]:
         item = outcome.item
         found: dict[str, None] = {}
-        estimates, pairs = [], set()
+        estimates, pairs, weak = [], set(), self._weak(item)
         for position in np.flatnonzero(row):
             rule, bits = item.rules[position], int(row[position])
             if bits & ASSUMED:
@@ -138,12 +138,22 @@ class Wording:
                 found[f"an inferred pair lifts {rule.control}: a guess with reasons, not published text"] = None
             if rule.estimated:
                 estimates.append(rule.control)
-            pairs |= {right for left, right in self.law.estimated_pairs if _leans(item, rule, left, right)}
+            pairs |= {right for right in weak if any(relation(right, code) == YES for code in rule.codes)}
         if estimates:
             found[f"rests on an estimate, see the note: {', '.join(_few(estimates))}"] = None
         if pairs:
             found[f"that the item stands on {', '.join(sorted(pairs))} is an estimate"] = None
         return list(found)
+
+
+    def _weak(self, item: Item) -> set[str]:
+        """Return the codes that the item carries through an estimated correspondence."""
+        carried = set(item.classification.codes)
+        return {
+            right
+            for left, right in self.law.estimated_pairs
+            if right in carried and any(relation(code, left) for code in carried)
+        }
 
 
 def cite(row: dict[str, Any], regimes: dict[str, str]) -> str:
@@ -195,10 +205,3 @@ def _which(rule: Rule, item: Item) -> str:
             return f"Which paragraph of {', '.join(sorted(set(broad)))} is the item?"
     lists = sorted({list_of(code) for code in rule.codes})
     return f"Does the item stand on {', '.join(rule.codes)} of the list {', '.join(lists)}?"
-
-
-def _leans(item: Item, rule: Rule, left: str, right: str) -> bool:
-    if not any(relation(right, code) == YES for code in rule.codes):
-        return False
-    carried = {code for group in item.classification.groups for variant in group for code, _ in variant}
-    return right in carried and any(relation(code, left) for code in carried)
