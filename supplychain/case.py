@@ -235,7 +235,9 @@ class Case:
         """Controls under which a flow needs leave, by flow and control; those on an unstated end use left out."""
         applied = self.determinations.applied
         keep = applied["status"].isin(_LEAVE) & ~applied["conditional"] & (applied["imposing"] != "")
-        return applied.loc[keep, ["flow", "imposing", "regime", "control", "policy", "status", "certain"]]
+        found = applied.loc[keep, ["flow", "imposing", "regime", "control", "policy", "status", "certain"]]
+        # An exception that may apply makes the need for leave doubtful.
+        return found.assign(certain=found["certain"] & (applied.loc[keep, "exception"] == ""))
 
     def denied_flows(self, bound: Bound = "optimistic") -> Flags:
         """Return which offers (K,) are refused already: prohibited, presumption of denial, embargo. The optimistic
@@ -259,7 +261,14 @@ class Case:
             keep = keep & (rows["regime"] == regime).to_numpy(bool)
         mask = np.zeros(self.compiled.n_offers, bool)
         mask[rows["flow"].to_numpy()[keep]] = True
-        return mask
+        # A flow may need leave whichever of several controls applies: it counts for the one that decides.
+        decided = self.leave_flows(bound)
+        table = self.determinations.table
+        if imposing is not None:
+            decided &= table["imposing"].isin(list(imposing)).to_numpy(bool)
+        if regime is not None:
+            decided &= (table["regime"] == regime).to_numpy(bool)
+        return mask | decided
 
     @cached_property
     def imposing_states(self) -> tuple[str, ...]:

@@ -1,0 +1,64 @@
+"""Assumptions: laid over the bundled ones, refused with the nearest name, changed by name for sweeps."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from supplychain.assumptions import Assumptions
+from supplychain.errors import EnvironmentFault, InputError, UsageError
+
+
+def test_bundled_assumptions_say_unit_reason_and_source() -> None:
+    table = Assumptions.load().table
+    assert {"short_run.stock_days", "resourcing.outbid"} <= set(table["assumption"])
+    assert (table[["unit", "why", "source"]] != "").all(axis=None)
+    assert table["assumption"].is_unique
+
+
+def test_a_file_states_only_what_it_changes(tmp_path: Path) -> None:
+    file = tmp_path / "mine.toml"
+    file.write_text("short_run.stock_days = 60\n[resourcing.spare]\nvalues = { gas = 0.3 }\n")
+    mine = Assumptions.load(file)
+    assert mine.number("short_run.stock_days") == 60
+    assert mine.settings["resourcing"]["spare"]["gas"] == 0.3
+    assert "default" in mine.settings["resourcing"]["spare"]
+    assert mine.name == "mine"
+    assert set(mine.hashes) == {"default.toml", "mine.toml"}
+
+
+def test_every_fault_is_told_with_the_nearest_name(tmp_path: Path) -> None:
+    file = tmp_path / "bad.toml"
+    file.write_text("short_run.stok_days = 1\nresourcing.outbid = 2\n[licence.embargo]\nvalue = 'x'\nextra = 1\n")
+    with pytest.raises(InputError) as caught:
+        Assumptions.load(file)
+    text = str(caught.value)
+    assert len(caught.value.problems) == 3
+    assert "did you mean 'short_run.stock_days'" in text
+    assert "outside the range 0 to 1" in text
+    assert "Extra inputs are not permitted" in text
+
+
+@pytest.mark.parametrize("text", ["short_run = 3 = 4", "resourcing.outbid = nan", "resourcing.expansion = -1"])
+def test_files_that_are_refused(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "bad.toml"
+    file.write_text(text)
+    with pytest.raises(InputError):
+        Assumptions.load(file)
+    with pytest.raises(EnvironmentFault):
+        Assumptions.load(tmp_path / "none.toml")
+
+
+def test_values_change_by_name_and_the_original_stays() -> None:
+    bundled = Assumptions.load()
+    other = bundled.with_({"short_run.stock_days": 90, "resourcing.spare:gas": 0.2})
+    assert other.number("short_run.stock_days") == 90
+    assert other.settings["resourcing"]["spare"]["gas"] == 0.2
+    assert bundled.number("short_run.stock_days") != 90
+    with pytest.raises(UsageError, match=r"did you mean 'short_run\.stock_days'"):
+        bundled.with_({"short_run.stock_dys": 1})
+    with pytest.raises(UsageError, match=r"resourcing\.outbid"):
+        bundled.with_({"resourcing.outbid": float("inf")})
+    with pytest.raises(UsageError, match="no assumption"):
+        bundled.number("resourcing.spare")
