@@ -100,12 +100,13 @@ def _schema(asked: str | None, contents: Contents, problems: Problems) -> Schema
     for name, telling in (("network", {"items", "supplies"}), ("regimes", {"controls", "regimes"})):
         if present & telling:
             return schema(name)
-    problems.add(
-        "not-a-package",
-        "a data package has tables such as items and supplies, or regimes and controls",
-        "is this the right folder?",
-        file=DESCRIPTOR,
-    )
+    if not problems.errors:
+        problems.add(
+            "not-a-package",
+            "a data package has tables such as items and supplies, or regimes and controls",
+            "is this the right folder?",
+            file=DESCRIPTOR,
+        )
     return None
 
 

@@ -208,7 +208,7 @@ def units_agree(tables: Tables, problems: Problems) -> None:
     loaded = tables["plants"]
     frame = loaded.frame
     items = tables["items"].frame.drop_duplicates("item").set_index("item")["unit"]
-    unit = frame["item"].map(items).fillna("")
+    unit = items.reindex(frame["item"]).fillna("").set_axis(frame.index)
     differs = (frame["unit"] != "") & (unit != "") & (frame["unit"] != unit)
     where = np.flatnonzero(differs.to_numpy(dtype=bool))
     rule = "a plant's demand is in the unit of its item"
@@ -249,7 +249,7 @@ def parts_sum_to_one(tables: Tables, problems: Problems) -> None:
     if lanes.frame.empty:
         return
     item = tables["supplies"].frame.drop_duplicates("supply").set_index("supply")["item"]
-    frame = lanes.frame.assign(item=lanes.frame["from_supply"].map(item).fillna(""))
+    frame = lanes.frame.assign(item=item.reindex(lanes.frame["from_supply"]).fillna("").to_numpy())
     _sums(
         Loaded(lanes.name, lanes.file, frame, lanes.rows),
         np.ones(len(frame), dtype=bool),

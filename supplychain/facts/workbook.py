@@ -21,6 +21,9 @@ _MAX_INFLATION = 100
 _EXCEL_CELL = 32_767  # characters; openpyxl cuts longer text without a word
 _MERGED = re.compile(rb'<(?:\w+:)?mergeCell\s[^>]*ref="([A-Z]+[0-9]+):[A-Z]+[0-9]+"')
 _HIDDEN = re.compile(rb'<(?:\w+:)?row\s(?=[^>]*\shidden="(?:1|true)")[^>]*?\br="([0-9]+)"')
+# Office Open XML writes what XML cannot hold as _xHHHH_, and an underscore that would look like it likewise.
+_ESCAPED = re.compile("_x([0-9A-Fa-f]{4})_")
+_UNWRITABLE = re.compile("[\x00-\x08\x0b-\x1f\ufffe\uffff]|_(?=x[0-9A-Fa-f]{4}_)")
 _SHOWN = 25
 
 
@@ -154,8 +157,6 @@ def _fault(
 
 def _text(value: object) -> str:
     """Return the text that a CSV would hold for a cell's value."""
-    from openpyxl.utils.escape import unescape
-
     if value is None:
         return ""
     if isinstance(value, bool):
@@ -166,8 +167,7 @@ def _text(value: object) -> str:
         return value.isoformat()
     if isinstance(value, float):
         return repr(int(value)) if value.is_integer() and abs(value) < 1e15 else repr(value)
-    text = str(value)
-    return str(unescape(text)) if "_x" in text else text
+    return _ESCAPED.sub(lambda match: chr(int(match[1], 16)), str(value))
 
 
 def _hidden_structure(data: bytes, sheet: Any, name: str, title: str, file: str, problems: Problems) -> bool:
@@ -199,32 +199,37 @@ def _descriptor(sheet: Any, file: str, problems: Problems) -> dict[str, Any]:
 def write_workbook(descriptor: Mapping[str, Any], tables: Mapping[str, Mapping[str, pa.Array]]) -> bytes:
     """Return the bytes of a workbook with one sheet per table; the same content gives the same bytes."""
     import openpyxl
-    from openpyxl.utils.escape import escape
 
+    # All cells are made ready first: a book left half-written by an error complains when it is collected.
+    sheets = {name: [list(columns), *_records(name, columns)] for name, columns in tables.items()}
+    about = [["key", "value"], *([key, json.dumps(value, ensure_ascii=False)] for key, value in descriptor.items())]
     book = openpyxl.Workbook(write_only=True)
-    about = book.create_sheet(DESCRIPTOR_SHEET)
-    about.append(["key", "value"])
-    for key, value in descriptor.items():
-        about.append([key, json.dumps(value, ensure_ascii=False)])
-    for name, columns in tables.items():
+    for name, records in {DESCRIPTOR_SHEET: about, **sheets}.items():
         sheet = book.create_sheet(name)
-        sheet.append(list(columns))
-        for record in zip(*(_excel(column, name, header) for header, column in columns.items()), strict=True):
-            sheet.append([escape(value) if isinstance(value, str) else value for value in record])
+        for record in records:
+            sheet.append(record)
     buffer = io.BytesIO()
     book.save(buffer)
     return _timeless(buffer.getvalue())
 
 
-def _excel(column: pa.Array, table: str, header: str) -> Iterator[Any]:
+def _records(table: str, columns: Mapping[str, pa.Array]) -> Iterator[list[Any]]:
+    cells = [_excel(column, table, header) for header, column in columns.items()]
+    return (list(record) for record in zip(*cells, strict=True))
+
+
+def _excel(column: pa.Array, table: str, header: str) -> list[Any]:
     if not pa.types.is_string(column.type):
-        for value in column.to_pylist():
-            yield value.isoformat() if isinstance(value, date) else value
-        return
-    for value in guard(column).to_pylist():
-        if len(value) > _EXCEL_CELL:
-            raise UsageError(f"{table}.{header} has a cell of {len(value):,} characters; Excel holds {_EXCEL_CELL:,}")
-        yield value or None
+        return [value.isoformat() if isinstance(value, date) else value for value in column.to_pylist()]
+    texts = [_escape(text) for text in guard(column).to_pylist()]
+    longest = max(map(len, texts), default=0)
+    if longest > _EXCEL_CELL:
+        raise UsageError(f"{table}.{header} has a cell of {longest:,} characters; Excel holds {_EXCEL_CELL:,}")
+    return [text or None for text in texts]
+
+
+def _escape(text: str) -> str:
+    return _UNWRITABLE.sub(lambda match: f"_x{ord(match[0]):04X}_", text)
 
 
 def _timeless(data: bytes) -> bytes:

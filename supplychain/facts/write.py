@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import os
 import shutil
@@ -137,11 +135,17 @@ def _text(values: pa.Array) -> pa.Array:
 
 
 def _csv(columns: Mapping[str, pa.Array]) -> bytes:
-    text = io.StringIO(newline="")
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(columns)
-    writer.writerows(zip(*(column.to_pylist() for column in columns.values()), strict=True))
-    return text.getvalue().encode()
+    # Not csv.writer: before Python 3.13 it leaves a lone carriage return unquoted, and the file cannot be read back.
+    header = pa.array(list(columns), pa.string())
+    quoted = [_quoted(column).cast(pa.large_string()) for column in columns.values()]
+    records = pc.binary_join_element_wise(*quoted, pa.scalar(",", pa.large_string()))
+    return "".join(f"{line}\n" for line in [",".join(_quoted(header).to_pylist()), *records.to_pylist()]).encode()
+
+
+def _quoted(texts: pa.Array) -> pa.Array:
+    needed = pc.match_substring_regex(texts, '[",\r\n]')
+    inside = pc.replace_substring(texts, '"', '""')
+    return pc.if_else(needed, pc.binary_join_element_wise('"', inside, '"', ""), texts)
 
 
 def _parquet(columns: Mapping[str, pa.Array]) -> bytes:
