@@ -166,8 +166,11 @@ def _after(case: Case, shocks: Shocks, short: _Felt, months: Sequence[float]) ->
     of = np.zeros(len(needs), np.intp)
     for row, (market, need) in enumerate(zip(needs["market"], needs["need"], strict=True)):
         offers = slice(int(compiled.offer_start[market]), int(compiled.offer_start[market + 1]))
-        own = (compiled.need_role[need], compiled.need_stock_days[need], compiled.need_life_months[need])
-        key = (compiled.market_item[market], need < 0 or own, lost[offers].tobytes(), share[row])
+        own = tuple(
+            part[need] if need >= 0 else -1
+            for part in (compiled.need_role, compiled.need_stock_days, compiled.need_life_months)
+        )
+        key = (compiled.market_item[market], *own, lost[offers].tobytes(), share[row])
         of[row] = first.setdefault(key, row)
     chosen, position = np.unique(of, return_inverse=True)
     found = after_resourcing(
@@ -305,6 +308,8 @@ def _area(span: Floats, curve: Floats) -> float:
 def _recovery(case: Case, chain: str) -> float:
     """Return months to replace the cause (qualify or build, whichever is recorded as shorter) and to refill the chain
     from there (the lead times of its items); NaN where a fact is missing."""
+    if not chain:
+        return float("nan")  # lost only after the last horizon asked for: no chain was traced
     items = case.network.items.set_index("item")
     path = chain.split(" <- ")
     columns = ["qualification_months", "new_capacity_months", "lead_time_months"]
