@@ -154,7 +154,8 @@ class Case:
     @cached_property
     def needs(self) -> pd.DataFrame:
         """What the buyer needs, sorted by item, then place: plant ("" for a country), destination, item, market (its
-        position in ``compiled``), need (position of the plant's need there, -1 for none), stock_days, margin_usd."""
+        position in ``compiled``), need (position of the plant's need there, -1 for none), stock_days, margin_usd
+        (per year: of a unit, times the year's demand; NaN unknown)."""
         compiled = self.compiled
         items = pd.Index(compiled.items)
         plants = self.network.plants
@@ -170,7 +171,7 @@ class Case:
                 "market": compiled.need_market[own],
                 "need": own,
                 "stock_days": compiled.need_stock_days[own],
-                "margin_usd": (rows["margin_usd"] * 1.0).to_numpy(float),
+                "margin_usd": (rows["margin_usd"] * rows["demand"]).to_numpy(float),
             }
         )
         others = sorted(set(self.products) - set(found["item"]))
