@@ -9,22 +9,28 @@ one of the plans, hence loss after re-sourcing <= short-run loss.
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 from scipy import sparse
 
 from supplychain.analysis.pooling import Pools, pool
+from supplychain.analysis.rationing import equal_shares
 from supplychain.analysis.resourcing import Resourcing, propagate
 from supplychain.errors import NoAnswer, UsageError
 from supplychain.linear import LinearModel
 from supplychain.network import CONSUMABLE, DAYS_PER_MONTH, ESSENTIAL, PLANT, Compiled, Floats
 from supplychain.shocks import Shocks
 from supplychain.solve import LiveModel, Solution
+
+if TYPE_CHECKING:
+    from supplychain.case import Case
 
 Labels = npt.NDArray[np.int64]
 
@@ -61,7 +67,7 @@ class LossAfter:
 
 
 @dataclass(frozen=True, eq=False)
-class _Chain:
+class Chain:
     """What one need draws on: masks over the network, today's output and use in fractions of the chain's use."""
 
     nodes: npt.NDArray[np.intp]
@@ -71,6 +77,7 @@ class _Chain:
     final_part: float
     output: Floats  # (S,) today's output for the chain, fraction of the chain's use of the item
     demand: Floats  # (M,) today's use by market, fraction of the chain's use of the item
+    items: npt.NDArray[np.intp]  # positions of the items of the chain
     claim: Floats  # (I,) part of the item's world output that the chain uses
 
 
@@ -93,14 +100,17 @@ class _Structure:
     clause_item: Labels
     n_classes: int
     n_outs: int
-    clause_need: list[Labels]
+    need_clause: Labels
+    need_item: Labels
 
 
 class FlowModel:
     """The LP of one need (a market and its stock) at one horizon: built once per pattern of withheld flows, then warm.
 
-    `market` is the position of the need's market in `compiled`; `stock_days` the buyer's own stock of the product;
-    `demand` the part of the product's world output that the buyer takes (it matters only for `outbid_rivals`).
+    `market` is the position of the need's market in `compiled`; `need` that of the plant's need where the buyer is a
+    plant (its role, stock and life count then; -1: none); `demand` the part of the product's world output that the buyer
+    takes (it matters only for `outbid_rivals`). `chain` may be handed over from another horizon, and `pools` shared by
+    all models of a network, which then pool each pattern of flows once.
     Raises UsageError for a network with unknown stocks or lives and for a horizon that is not a finite number above 0.
     """
 
@@ -110,18 +120,31 @@ class FlowModel:
         market: int,
         horizon: float,
         resourcing: Resourcing,
-        stock_days: float = 0.0,
+        need: int = -1,
         demand: float = 1.0,
+        chain: Chain | None = None,
+        pools: dict[bytes, Pools] | None = None,
     ) -> None:
         if not 0 < horizon < math.inf:
             raise UsageError(f"the horizon of re-sourcing is a finite number of months above 0, not {horizon}")
         if np.isnan(compiled.need_stock_days).any() or np.isnan(compiled.need_life_months).any():
             raise UsageError("the network has unknown stocks or lives: fill them by Compiled.completed(...)")
         self.compiled, self.market, self.horizon, self.resourcing = compiled, market, horizon, resourcing
-        self.final_cover = stock_days / DAYS_PER_MONTH / horizon
-        self.chain = _chain(compiled, market, resourcing, demand)
+        self.final_rate, self.final_base = 1.0, 0.0
+        if need >= 0:
+            rate, base = _support(compiled, np.array([need]), np.ones(1), horizon)
+            self.final_rate, self.final_base = float(rate[0]), float(base[0])
+        self.chain = chain or chain_of(compiled, market, resourcing, demand)
         self.head = resourcing.headroom(horizon, self.chain.claim)
+        self._pools = {} if pools is None else pools
         self._structures: dict[bytes, _Structure] = {}
+
+    @property
+    def signature(self) -> tuple[int, int, float, float, float]:
+        """What the need is but for its place: under removals, needs of one signature have one loss."""
+        compiled, market = self.compiled, self.market
+        buyer, item = int(compiled.market_buyer[market]), int(compiled.market_item[market])
+        return (item, market if buyer >= 0 else -1, self.final_rate, self.final_base, float(self.chain.claim[item]))
 
     def loss(self, shocks: Shocks, column: int = 0) -> LossAfter:
         """Return the loss under one shock. Raises NoAnswer if the solver proves nothing (never seen: 0 is a plan)."""
@@ -154,14 +177,13 @@ class FlowModel:
         ]
 
     def _structure(self, lost: Floats) -> _Structure:
-        kept = lost[self.chain.offers]
-        key = kept.tobytes() if kept.any() else b""
+        key = hashlib.blake2b(lost.tobytes(), digest_size=16).digest() if lost.any() else b""
         if key not in self._structures:
+            if key not in self._pools:
+                self._pools[key] = pool(self.compiled, lost)
             # The pattern without refusals serves every removal and stays; of the others only the last is kept.
             self._structures = {k: v for k, v in self._structures.items() if k == b""}
-            inside = np.zeros_like(lost)
-            inside[self.chain.offers] = kept
-            self._structures[key] = self._build(pool(self.compiled, inside), inside)
+            self._structures[key] = self._build(self._pools[key], lost)
         return self._structures[key]
 
     def _build(self, pools: Pools, lost: Floats) -> _Structure:
@@ -206,8 +228,7 @@ class FlowModel:
         linear = ~essential[clause_first]
         spare_part = 1.0 - _sums(clause, weight, len(clauses))
         slack += np.where(linear, np.maximum(spare_part, 0.0) * heads[clause_group], 0.0)
-        limit = np.where(essential, heads[need_group] / np.maximum(weight * rate, 1e-12), 0.0)
-        limit = np.where(essential, limit, (heads[need_group] - base) / rate)
+        limit = (heads[need_group] * self._mix_limit(need) - base) / rate
 
         # Columns: loss, final draw, output per group, flow per limited pair, input per need.
         at_flow = 2 + n_groups
@@ -219,7 +240,7 @@ class FlowModel:
         plain = np.flatnonzero(merged)
         out_of = np.searchsorted(senders, pair_group[limited])
         entries = [
-            ([0, 0], [0, 1], [-1.0, -1.0]),
+            ([0, 0], [0, 1], [-1.0, -self.final_rate]),
             ([1 + class_of[self.market]], [1], [chain.final_part]),
             (market_row, at_need + np.arange(len(need)), chain.part[need]),
             (1 + pair_class[plain], 2 + pair_group[plain], np.full(len(plain), -1.0)),
@@ -232,7 +253,7 @@ class FlowModel:
         rows, columns, values = (np.concatenate([np.asarray(e[k]) for e in entries]) for k in range(3))
         height = 1 + n_classes + len(senders) + len(clauses)
         upper = np.zeros(height)
-        upper[0] = -1.0 + self.final_cover
+        upper[0] = -1.0 + self.final_base
         cost = np.zeros(width)
         cost[0] = 1.0
         model = LinearModel(
@@ -243,8 +264,6 @@ class FlowModel:
             col_lower=np.zeros(width),
             col_upper=np.ones(width),
         )
-        by_clause = np.argsort(clause, kind="stable")
-        ends = np.cumsum(np.bincount(clause, minlength=len(clauses)))[:-1]
         return _Structure(
             live=LiveModel(model),
             group=group,
@@ -261,8 +280,18 @@ class FlowModel:
             clause_item=compiled.supply_item[chain.nodes[first]][clause_group].astype(np.int64),
             n_classes=n_classes,
             n_outs=len(senders),
-            clause_need=np.split(compiled.market_item[compiled.need_market[need]][by_clause].astype(np.int64), ends),
+            need_clause=clause,
+            need_item=compiled.market_item[compiled.need_market[need]].astype(np.int64),
         )
+
+    def _mix_limit(self, need: npt.NDArray[np.intp]) -> Floats:
+        """Return how much of all output each need may support: 1 alone; a member of an essential mix its own part and
+        what may move to it from the others (`substitution`, as far as it is qualified)."""
+        compiled = self.compiled
+        mixed = (compiled.need_group[need] >= 0) & (compiled.need_essential[need] == ESSENTIAL)
+        qualified = self.resourcing.qualified(self.horizon)[compiled.market_item[compiled.need_market[need]]]
+        part = np.where(mixed, np.maximum(compiled.need_weight[need], 1e-9), 1.0)
+        return np.asarray(1.0 + self.resourcing.substitution * qualified * (1.0 / part - 1.0))
 
     def _set_outputs(self, s: _Structure, own: Floats) -> None:
         """Write what is left of each node's own output into bounds and right-hand sides."""
@@ -304,8 +333,8 @@ class FlowModel:
         clause_dual = -solution.duals[1 + s.n_classes + s.n_outs :]
         way = [int(compiled.market_item[self.market])]
         while compiled.items[way[-1]] not in hit:
-            of_item = np.flatnonzero((s.clause_item == way[-1]) & (clause_dual > NO_LOSS))
-            inputs = {int(i) for c in of_item for i in s.clause_need[c]} - set(way)
+            paid = (s.clause_item == way[-1]) & (clause_dual > NO_LOSS)
+            inputs = set(s.need_item[paid[s.need_clause]].tolist()) - set(way)
             if not inputs:
                 break
             way.append(max(sorted(inputs), key=lambda i: (weight[i] > NO_LOSS, price[i])))
@@ -330,7 +359,7 @@ def _support(compiled: Compiled, need: npt.NDArray[np.intp], head: Floats, horiz
     return rate, base
 
 
-def _chain(compiled: Compiled, market: int, resourcing: Resourcing, demand: float) -> _Chain:
+def chain_of(compiled: Compiled, market: int, resourcing: Resourcing, demand: float) -> Chain:
     """Return what the need at `market` draws on, through all tiers."""
     n_items = len(compiled.items)
     making = compiled.supply_kind[compiled.need_supply] != PLANT
@@ -372,7 +401,7 @@ def _chain(compiled: Compiled, market: int, resourcing: Resourcing, demand: floa
     market_in = np.zeros(compiled.n_markets, dtype=bool)
     market_in[compiled.need_market[need_in]] = True
     market_in[market] = True
-    return _Chain(
+    return Chain(
         nodes=np.flatnonzero(node_in),
         markets=np.flatnonzero(market_in),
         offers=np.flatnonzero(market_in[compiled.offer_market]),
@@ -380,6 +409,7 @@ def _chain(compiled: Compiled, market: int, resourcing: Resourcing, demand: floa
         final_part=final,
         output=output,
         demand=use_at,
+        items=np.flatnonzero(inside),
         claim=claim,
     )
 
@@ -434,27 +464,41 @@ def after_resourcing(
     resourcing: Resourcing,
     horizons: Sequence[float] = (3, 12, 36),
     short_run: Floats | None = None,
-    stock_days: Sequence[float] | None = None,
+    needs: Sequence[int] | npt.NDArray[np.integer[Any]] | None = None,
     demand: Sequence[float] | None = None,
 ) -> FlowResult:
     """Return the losses after re-sourcing of the needs at `markets` under every shock at every horizon.
 
-    `short_run` (V, B, T) are the cascade's losses in the same order: where they are 0 no LP is solved.
+    `short_run` (V, B, T) are the cascade's losses in the same order: where they are 0 no LP is solved, nor where sharing
+    every shortage equally already loses nothing. `needs` are the
+    positions of plants' needs beside the markets (-1: none), `demand` the buyers' parts of world output.
     """
     shape = (len(markets), len(shocks), len(horizons))
     loss, bound = np.zeros(shape), np.zeros(shape)
     status = np.full(shape, "optimal", dtype=object)
     detail: dict[tuple[int, int, int], LossAfter] = {}
-    for v, market in enumerate(markets):
-        stock = 0.0 if stock_days is None else float(stock_days[v])
-        share = 1.0 if demand is None else float(demand[v])
-        for t, horizon in enumerate(horizons):
-            wanted = np.ones(len(shocks), bool) if short_run is None else short_run[v, :, t] > NO_LOSS
+    solved = 0
+    pools: dict[bytes, Pools] = {}
+    shared = equal_shares(compiled, shocks, horizons, resourcing)[compiled.market_item[np.asarray(markets)]]
+    removal = np.diff(shocks.flow_lost.indptr) == 0
+    for t, horizon in enumerate(horizons):
+        known: dict[tuple[Any, ...], LossAfter] = {}
+        for v, market in enumerate(markets):
+            wanted = shared[v, :, t] > NO_LOSS
+            if short_run is not None:
+                wanted &= short_run[v, :, t] > NO_LOSS
             if not wanted.any():
                 continue
-            model = FlowModel(compiled, int(market), float(horizon), resourcing, stock, share)
+            need = -1 if needs is None else int(needs[v])
+            share = 1.0 if demand is None else float(demand[v])
+            model = FlowModel(compiled, int(market), float(horizon), resourcing, need, share, pools=pools)
             for b in np.flatnonzero(wanted):
-                found = model.loss(shocks, int(b))
+                # A removal is felt alike wherever the need is.
+                key = (model.signature, int(b))
+                found = known.get(key) if removal[b] else None
+                if found is None:
+                    found = known[key] = model.loss(shocks, int(b))
+                    solved += 1
                 loss[v, b, t], bound[v, b, t], status[v, b, t] = found.loss, found.bound, found.status
                 if found.loss > NO_LOSS:
                     detail[v, int(b), t] = found
@@ -468,3 +512,36 @@ def after_resourcing(
         detail,
         len(detail),
     )
+
+
+def loss_after(
+    case: Case, shocks: Shocks, horizons: Sequence[float] = (3, 12, 36), short_run: Floats | None = None
+) -> FlowResult:
+    """Return the losses after re-sourcing of every need of a case (rows of `case.needs`), with the case's assumptions."""
+    needs, resourcing, demand = _of_case(case)
+    markets, plants = needs["market"].to_numpy(), needs["need"].to_numpy()
+    return after_resourcing(case.compiled, shocks, markets, resourcing, horizons, short_run, plants, demand)
+
+
+def loss_models(case: Case, horizons: Sequence[float]) -> list[list[FlowModel]]:
+    """Return the LPs of a case, by horizon and need, for callers that choose themselves what to solve."""
+    needs, resourcing, demand = _of_case(case)
+    rows = list(zip(needs["market"].tolist(), needs["need"].tolist(), demand, strict=True))
+    known: dict[tuple[int, float], Chain] = {}
+    for market, _, part in rows:
+        if (market, part) not in known:
+            known[market, part] = chain_of(case.compiled, market, resourcing, part)
+    pools: dict[bytes, Pools] = {}
+    return [
+        [FlowModel(case.compiled, m, float(t), resourcing, n, d, known[m, d], pools) for m, n, d in rows]
+        for t in horizons
+    ]
+
+
+def _of_case(case: Case) -> tuple[pd.DataFrame, Resourcing, list[float]]:
+    """Return the needs, the assumptions and each need's part of the product's world demand (1 where not recorded)."""
+    needs, network = case.needs, case.network
+    share = network.demand.set_index(["item", "destination"])["share"]
+    keys = pd.MultiIndex.from_frame(needs[["item", "destination"]])
+    demand = share[~share.index.duplicated()].reindex(keys).fillna(1.0).to_list()
+    return needs, Resourcing.from_network(network, case.assumptions.settings.get("resourcing")), demand

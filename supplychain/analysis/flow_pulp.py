@@ -19,8 +19,9 @@ def flow_problem(model: FlowModel, shocks: Shocks, column: int = 0) -> pulp.LpPr
     * x[s, m] <= (1 - lost) * headroom * own[s] * today[s] * use[m]               where a part of the flow is withheld
     * sum over needs on m of part * z[need] <= sum over sellers of x[s, m]        what is used has arrived
     * y[s] <= sum over the clause of weight * (rate * z + base * own * today)     every essential clause
+    * the same bracket <= (1 + what may move within the mix) * most[s]            alternatives
     * y[s] <= (1 - sum of weights) * most[s] + sum of weight * v, v <= most[s]    important needs, v as above
-    * 1 - loss <= z[final] + stock of the buyer over the horizon                  the need
+    * 1 - loss <= rate * z[final] + base                                          the need (rate 1, base 0 for a country)
     """
     compiled, chain = model.compiled, model.chain
     own, lost = shocks.own[:, column], 1.0 - shocks.tau[:, column]
@@ -58,6 +59,10 @@ def flow_problem(model: FlowModel, shocks: Shocks, column: int = 0) -> pulp.LpPr
                 supported = head[s] * ((1 - worn) * left[s] + worn * taken)
             if compiled.need_essential[r] == ESSENTIAL:
                 group = int(compiled.need_group[r])
+                if group >= 0:
+                    qualified = model.resourcing.qualified(model.horizon)[compiled.market_item[compiled.need_market[r]]]
+                    moved = model.resourcing.substitution * qualified * (1 / max(weight, 1e-9) - 1)
+                    problem += supported <= head[s] * left[s] * (1 + moved)
                 clauses.setdefault(group if group >= 0 else -1 - r, []).append(weight * supported)
                 continue
             felt = problem.add_variable(f"v{r}", 0, head[s] * left[s])
@@ -70,5 +75,5 @@ def flow_problem(model: FlowModel, shocks: Shocks, column: int = 0) -> pulp.LpPr
             problem += made[s] <= pulp.lpSum(linear) + max(usual, 0.0) * head[s] * left[s]
     for m in chain.markets:
         problem += pulp.lpSum(used[int(m)]) <= pulp.lpSum(arriving[int(m)])
-    problem += 1 - loss <= final + model.final_cover
+    problem += 1 - loss <= model.final_rate * final + model.final_base
     return problem

@@ -35,12 +35,13 @@ class Resourcing:
     outbid: float = 0.5  # part of what other industries use that the industry can bid away
     outbid_rivals: float = 0.0  # part of what the industry's other uses take that this chain can bid away
     expansion: float = 0.25  # growth per year of existing producers once new plants can be ready
+    substitution: float = 0.2  # part of a mix of alternatives that can move from its other members to one of them
 
     @classmethod
     def from_network(cls, network: SupplyNetwork, settings: Mapping[str, Any] | None = None) -> Resourcing:
         """Return the assumptions `settings` (table [resourcing]) for a network; what the facts record goes first.
 
-        Keys: outbid, outbid_rivals, expansion, and spare, qualification_months, new_capacity_months, each with
+        Keys: outbid, outbid_rivals, expansion, substitution, and spare, qualification_months, new_capacity_months, each with
         `default` and item categories; `own_industry` lists categories whose whole output the industry uses.
         """
         settings = settings or {}
@@ -74,6 +75,7 @@ class Resourcing:
             outbid=float(settings.get("outbid", cls.outbid)),
             outbid_rivals=float(settings.get("outbid_rivals", cls.outbid_rivals)),
             expansion=float(settings.get("expansion", cls.expansion)),
+            substitution=float(settings.get("substitution", cls.substitution)),
         )
 
     @classmethod
@@ -93,6 +95,7 @@ class Resourcing:
             claim=np.ones(n),
             use=_filled(use, item, n),
             expansion=0.0,
+            substitution=1.0,
         )
 
     def headroom(self, horizon: float, chain_claim: Floats | None = None) -> Floats:
@@ -105,11 +108,13 @@ class Resourcing:
         rivals = np.ones_like(claim)
         if self.outbid_rivals > 0 and chain_claim is not None:
             rivals += self.outbid_rivals * np.maximum(claim / np.clip(chain_claim, LEAST_CLAIM, None) - 1.0, 0.0)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            qualified = np.where(self.qualification_months > horizon, horizon / self.qualification_months, 1.0)
         built = np.maximum(horizon - self.new_capacity_months, 0.0) / 12.0 * self.expansion
         more = (1.0 + self.spare) * outside * rivals * (1.0 + np.nan_to_num(built)) - 1.0
-        return np.asarray(1.0 + more * qualified)
+        return np.asarray(1.0 + more * self.qualified(horizon))
+
+    def qualified(self, horizon: float) -> Floats:
+        """Return, per item, the part of new sources that buyers have qualified after `horizon` months."""
+        return np.asarray(np.minimum(horizon / np.maximum(self.qualification_months, 1e-9), 1.0))
 
     def with_(self, **changes: Any) -> Resourcing:
         """Return the assumptions with some changed, for sweeps."""

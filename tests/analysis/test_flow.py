@@ -112,6 +112,7 @@ def case(seed: int) -> tuple[Compiled, int, Resourcing, Shocks]:
         spare=rng.choice([0.0, 0.2, 1.0], n),
         claim=rng.choice([1.0, 0.5, 0.05], n),
         qualification_months=rng.choice([0.0, 12.0, 24.0], n),
+        substitution=float(rng.choice([0.0, 0.3, 1.0])),
     )
     own = rng.choice([0.0, 0.5, 1.0], (compiled.n_supplies, 1))
     tau = rng.choice([0.0, 1.0], (compiled.n_offers, 1), p=[0.3, 0.7])
