@@ -209,6 +209,7 @@ def lexicographic(
     if linear.is_mip:
         live, value = LiveModel(linear), float(whole_goals[0] @ x)
         held = whole_goals[0]
+        _narrow(live, held, value)
         for goal in whole_goals[1:]:
             if not goal.any():
                 continue
@@ -236,6 +237,29 @@ def lexicographic(
         if step < len(goals) - 1:
             _keep_face(live, found, cost)
     return x, complete
+
+
+def _narrow(live: LiveModel, cost: Floats, value: float) -> None:
+    """Fix what no point of cost `value` can have otherwise, by the dual prices of the relaxation.
+
+    Where the relaxation is as good as the plan, every best plan lies on its best face. Else a whole column whose
+    reduced cost exceeds the gap stays at its bound (reduced-cost fixing).
+    """
+    relaxed = LiveModel(live.model.relaxed())
+    relaxed.set_costs(np.arange(len(cost)), cost)
+    root = relaxed.solve(certify=False)
+    if root.status != "optimal":
+        return
+    room = TIE * max(1.0, abs(value))
+    gap = max(value - float(cost @ root.values), 0.0)
+    if gap <= room:
+        _keep_face(live, root, cost)
+        return
+    model = live.model
+    stuck = np.flatnonzero(model.integer & (np.abs(root.reduced) > gap + 10 * room))
+    if len(stuck):
+        at = np.where(root.reduced > 0, model.col_lower, model.col_upper)[stuck]
+        live.set_columns(stuck, at, at)
 
 
 def _keep_face(live: LiveModel, found: Solution, cost: Floats) -> None:

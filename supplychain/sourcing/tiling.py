@@ -39,6 +39,7 @@ class SourcingModel:
     softs: tuple[Soft, ...]
     scenarios: tuple[Scenario, ...]
     family: npt.NDArray[np.object_]  # name of the constraint that each row belongs to
+    kept: Ints  # which columns of scenarios x scenario columns the model has: those of needs that a scenario touches
 
     @cached_property
     def soft_columns(self) -> Ints:
@@ -65,16 +66,11 @@ class SourcingModel:
         if found is None:
             return np.zeros(shape)
         if block in SCENARIO:
-            first = np.arange(found.start, found.stop)
-            width = self.scenario_width
-            return np.asarray(x[first[None, :] + width * np.arange(len(self.scenarios))[:, None]].reshape(shape))
+            start, stop = _span(self.block)
+            every = np.zeros(len(self.scenarios) * (stop - start))
+            every[self.kept] = x[start : start + len(self.kept)]
+            return every.reshape(len(self.scenarios), -1)[:, found.start - start : found.stop - start].reshape(shape)
         return np.asarray(x[found].reshape(shape))
-
-    @property
-    def scenario_width(self) -> int:
-        """Columns of one scenario."""
-        present = [self.block[b] for b in SCENARIO if b in self.block]
-        return sum(s.stop - s.start for s in present)
 
     def panel(self, x: Floats) -> dict[int, bool]:
         """For each supply that has a seat to be filled: is it on the panel?"""
@@ -95,10 +91,9 @@ def build(problem: SourcingProblem, policy: Policy, exposed: tuple[Threat, ...] 
     core = build_core(problem, policy, baseline, bool(scenarios), bool(scenarios or threats or exposed))
     block = _blocks(core)
     factor = np.array(core.factor, dtype=np.int64)
-    linear = tile(_aligned(core, read_pulp(core.lp)), factor, block, scenarios)
     family = np.array(core.families, dtype=object)
-    times = len(scenarios) or 1
-    families = [family[factor == -1], np.tile(family[factor != -1], times)]
+    linear, kept, rows = tile(problem, _aligned(core, read_pulp(core.lp)), factor, block, scenarios)
+    families = [family[factor == -1], np.tile(family[factor != -1], max(len(scenarios), 1))[rows]]
     softs = [
         Soft(block["slack"].start + soft.column, soft.rule, soft.need, soft.label, soft.weight) for soft in core.softs
     ]
@@ -107,7 +102,9 @@ def build(problem: SourcingProblem, policy: Policy, exposed: tuple[Threat, ...] 
     if exposed:
         linear, block["loss"] = exposure_rows(problem, policy, linear, block, exposed)
         families.append(np.full(linear.matrix.shape[0] - sum(map(len, families)), "exposure_rows", dtype=object))
-    return SourcingModel(problem, policy, linear, block, tuple(softs + secure), scenarios, np.concatenate(families))
+    return SourcingModel(
+        problem, policy, linear, block, tuple(softs + secure), scenarios, np.concatenate(families), kept
+    )
 
 
 def drawn(problem: SourcingProblem, policy: Policy) -> tuple[Scenario, ...]:
@@ -176,42 +173,85 @@ def _aligned(core: Core, linear: LinearModel) -> LinearModel:
     return LinearModel(cost, matrix, linear.row_lower, linear.row_upper, lower, upper, whole, linear.offset)
 
 
-def tile(core: LinearModel, factor: Ints, block: dict[str, slice], scenarios: tuple[Scenario, ...]) -> LinearModel:
+def tile(
+    problem: SourcingProblem, core: LinearModel, factor: Ints, block: dict[str, slice], scenarios: tuple[Scenario, ...]
+) -> tuple[LinearModel, Ints, Ints]:
     """Repeat the scenario's columns and rows for each scenario, as SMPS files do.
 
-    Costs of scenario columns, and their terms in first-stage rows, are weighted by the scenario's probability; the
-    first-stage terms of a row with a factor are multiplied by what the scenario leaves of that line.
+    Costs of scenario columns, and their terms in first-stage rows, are weighted by the scenario's probability;
+    the first-stage terms of a row with a factor are multiplied by what the scenario leaves of that line. A need
+    that a scenario leaves alone gets its deliveries as contracted: its columns and rows there are left out and
+    their cost falls on the contract. Returns the model, and which scenario columns and rows it has.
     """
-    start = min((block[name].start for name in SCENARIO if name in block), default=len(core.cost))
+    start, stop = _span(block)
     if not scenarios:
-        return core
-    K, width = len(scenarios), len(core.cost) - start
+        none = np.zeros(0, dtype=np.int64)
+        return core, none, none
+    K = len(scenarios)
     first, later = np.flatnonzero(factor == -1), np.flatnonzero(factor != -1)
     weight = np.array([scenario.probability for scenario in scenarios])
     left = np.stack([scenario.factor.ravel() for scenario in scenarios])
     at = factor[later]
     scale = np.where(at >= 0, left[:, np.maximum(at, 0)], 1.0)  # K x rows
     top, links = core.matrix[first][:, :start], core.matrix[first][:, start:]
-    shared, own = sparse.csr_array(core.matrix[later][:, :start]), core.matrix[later][:, start:]
+    shared, own = sparse.csr_array(core.matrix[later][:, :start]), sparse.csr_array(core.matrix[later][:, start:])
     per_row = np.diff(shared.indptr)
     data = shared.data[None, :] * np.repeat(scale, per_row, axis=1)
     starts = np.concatenate([[0], np.cumsum(np.tile(per_row, K))])
     tiled = sparse.csr_array((data.ravel(), np.tile(shared.indices, K), starts), shape=(K * len(later), start))
     tiled.eliminate_zeros()
-    matrix = sparse.block_array(
-        [[top, sparse.kron(weight[None, :], links)], [tiled, sparse.kron(sparse.eye_array(K), own)]], format="csr"
-    )
-    tail = slice(start, start + width)
-    return LinearModel(
-        cost=np.concatenate([core.cost[:start], np.outer(weight, core.cost[tail]).ravel()]),
-        matrix=sparse.csr_array(matrix),
-        row_lower=np.concatenate([core.row_lower[first], np.tile(core.row_lower[later], K)]),
-        row_upper=np.concatenate([core.row_upper[first], np.tile(core.row_upper[later], K)]),
-        col_lower=np.concatenate([core.col_lower[:start], np.tile(core.col_lower[tail], K)]),
-        col_upper=np.concatenate([core.col_upper[:start], np.tile(core.col_upper[tail], K)]),
-        integer=np.concatenate([core.integer[:start], np.tile(core.integer[tail], K)]),
+    tail = slice(start, stop)
+    touched = _touched(problem, left.reshape(K, len(problem.lines), -1))
+    of_column = _need_of_column(problem, block)
+    of_row = np.minimum.reduceat(of_column[own.indices], own.indptr[:-1]) if own.nnz else np.zeros(0, dtype=np.int64)
+    # Need -1 stands for the whole plan (the tail of the loss), which every scenario touches.
+    keep = np.flatnonzero(np.column_stack([touched, np.ones(K, dtype=bool)])[:, of_column].ravel())
+    rows = np.flatnonzero(np.column_stack([touched, np.ones(K, dtype=bool)])[:, of_row].ravel())
+    cost = core.cost[:start].copy()
+    unloaded = (weight @ ~touched)[problem.need]
+    buy = np.arange(block["buy"].start, block["buy"].stop).reshape(-1, problem.periods)[:, problem.strike :]
+    cost[buy] += unloaded[:, None] * core.cost[block["deliver"]].reshape(buy.shape)
+    second = sparse.csr_array(sparse.kron(sparse.eye_array(K), own, format="csr"))
+    upper = sparse.csr_array(sparse.kron(weight[None, :], links, format="csr"))
+    if len(keep) < second.shape[1]:
+        tiled, second, upper = tiled[rows], second[rows][:, keep], upper[:, keep]
+    every = LinearModel(
+        cost=np.concatenate([cost, np.outer(weight, core.cost[tail]).ravel()[keep]]),
+        matrix=sparse.csr_array(sparse.block_array([[top, upper], [tiled, second]], format="csr")),
+        row_lower=np.concatenate([core.row_lower[first], np.tile(core.row_lower[later], K)[rows]]),
+        row_upper=np.concatenate([core.row_upper[first], np.tile(core.row_upper[later], K)[rows]]),
+        col_lower=np.concatenate([core.col_lower[:start], np.tile(core.col_lower[tail], K)[keep]]),
+        col_upper=np.concatenate([core.col_upper[:start], np.tile(core.col_upper[tail], K)[keep]]),
+        integer=np.concatenate([core.integer[:start], np.tile(core.integer[tail], K)[keep]]),
         offset=core.offset,
     )
+    return every, keep, rows
+
+
+def _span(block: dict[str, slice]) -> tuple[int, int]:
+    """First column of the scenario and the column after its last."""
+    present = [block[name] for name in SCENARIO if name in block]
+    if not present:
+        return (0, 0)
+    return min(s.start for s in present), max(s.stop for s in present)
+
+
+def _touched(problem: SourcingProblem, left: Floats) -> npt.NDArray[np.bool_]:
+    """Which needs lose some part of some line in each scenario (K x N)."""
+    hit = (left < 1.0 - 1e-12).any(axis=2)
+    count = np.zeros((len(left), len(problem.needs)))
+    np.add.at(count.T, problem.need, hit.T)
+    return np.asarray(count > 0)
+
+
+def _need_of_column(problem: SourcingProblem, block: dict[str, slice]) -> Ints:
+    """The need that each scenario column belongs to; -1 for the tail of the loss."""
+    A = problem.after
+    needs = np.repeat(np.arange(len(problem.needs)), A)
+    found = [np.repeat(problem.need, A), needs, needs]
+    if "excess" in block:
+        found.append(np.full(1, -1))
+    return np.concatenate(found)
 
 
 def secure_rows(

@@ -1,0 +1,177 @@
+"""The command `source`: what to buy from whom under a policy, what it costs, and what it leaves exposed."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from supplychain.cli.options import (
+    DEFAULT_BUYER,
+    DEFAULT_DATE,
+    Assumptions,
+    Buyer,
+    Format,
+    Network,
+    On,
+    Output,
+    OutputFormat,
+    Overlay,
+    Product,
+    Quiet,
+    Regimes,
+    load_case,
+)
+from supplychain.errors import UsageError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from supplychain.sourcing.plan import Plan
+
+
+class Part(StrEnum):
+    """Which table of the plan to write."""
+
+    lines = "lines"
+    needs = "needs"
+    qualify = "qualify"
+    threats = "threats"
+    losses = "losses"
+    summary = "summary"
+
+
+_SHOWN = {
+    Part.lines: ["plant", "item", "supply", "site", "share", "today", "change", "unit_cost", "cost", "lead_time_months",
+                 "status", "needs_licence", "citation"],
+    Part.needs: ["plant", "item", "sources_today", "sources", "stock_days_today", "stock_days", "share_needing_licence",
+                 "worst_resourced_before", "worst_resourced_after", "worst_threat"],
+    Part.threats: ["threat", "mean_short_run_before", "mean_short_run_after", "mean_resourced_before",
+                   "mean_resourced_after", "largest_resourced_before", "largest_resourced_after"],
+    Part.losses: ["plant", "item", "threat", "short_run_before", "short_run_after", "resourced_before",
+                  "resourced_after"],
+}  # fmt: skip
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this module to the application."""
+    app.command()(source)
+
+
+def source(
+    others: Annotated[list[str] | None, typer.Argument(help="With --compare: the policies to compare.")] = None,
+    policy: Annotated[str, typer.Option("--policy", help="A bundled policy, or a TOML file.")] = "balanced",
+    compare: Annotated[
+        bool, typer.Option("--compare", help="Compare policies: --compare A B ... (all bundled).")
+    ] = False,
+    part: Annotated[Part, typer.Option("--part", help="Which table of the plan to write.")] = Part.lines,
+    buyer: Buyer = DEFAULT_BUYER,
+    product: Product = None,
+    on: On = DEFAULT_DATE,
+    network: Network = None,
+    regimes: Regimes = None,
+    overlay: Overlay = None,
+    assumptions: Assumptions = None,
+    form: OutputFormat = Format.table,
+    output: Output = None,
+    quiet: Quiet = False,
+) -> None:
+    """Suggest what to buy from whom: shares, second sources to qualify, stock, cost, licences and what stays
+    exposed."""
+    if others and not compare:
+        raise UsageError(f"what is {others[0]!r}? Name one policy with --policy, or several after --compare")
+    from supplychain.cli.output import progress, show_table
+    from supplychain.sourcing.policy import load_policy, presets
+
+    names = (others or list(presets())) if compare else [policy]
+    policies = [load_policy(name) for name in names]
+    with progress(quiet) as step:
+        step("reading facts and law")
+        case = load_case(
+            buyer=buyer,
+            product=product,
+            on=on,
+            network=network,
+            regimes=regimes,
+            overlay=overlay,
+            assumptions=assumptions,
+        )
+        step("solving " + ", ".join(p.name for p in policies))
+        if compare:
+            from supplychain.sourcing import compare as compare_policies
+
+            found = compare_policies(case, policies)
+            record = {
+                "buyer": case.buyer,
+                "on": str(case.on),
+                "warnings": list(case.warnings),
+                "failures": found.failures,
+            }
+            notes = [*case.warnings, "costs are for one year"] + [f"{k}: {v}" for k, v in found.failures.items()]
+            table, title, columns = found.table, f"Policies for {case.buyer} on {case.on}", None
+        else:
+            from supplychain.sourcing import source as make
+
+            plan = make(case, policies[0])
+            table, columns = _table(plan, part, form), _SHOWN.get(part)
+            record = {"buyer": case.buyer, "on": str(case.on), **_record(plan)}
+            notes, title = _notes(plan), f"Sourcing plan for {case.buyer} on {case.on}: policy {plan.policy.name}"
+    show_table(table, form, output, title=title, columns=columns, notes=notes, record=record)
+
+
+def _table(plan: Plan, part: Part, form: Format) -> pd.DataFrame:
+    import pandas as pd
+
+    if part is Part.lines:
+        # People see the last period, in which everything is in place; the machine formats carry all periods.
+        last = plan.lines["period"] == plan.problem.periods
+        return plan.lines[last].reset_index(drop=True) if form is Format.table else plan.lines
+    if part is Part.summary:
+        figures = [(key, "" if value is None else str(value)) for key, value in plan.summary.items()]
+        return pd.DataFrame(figures, columns=["figure", "value"])
+    tables = {
+        Part.needs: plan.needs,
+        Part.qualify: plan.qualifications,
+        Part.threats: plan.threats,
+        Part.losses: plan.losses,
+    }
+    return tables[part]
+
+
+def _record(plan: Plan) -> dict[str, Any]:
+    return {
+        "policy": plan.policy.model_dump(mode="json"),
+        "summary": plan.summary,
+        "rules_that_give_way": list(plan.relaxed),
+        "notes": list(plan.notes),
+        "checked": plan.checked.counts,
+        "solves": list(plan.outcome.solves),
+    }
+
+
+def _notes(plan: Plan) -> list[str]:
+    s = plan.summary
+    proof = "optimal" if plan.outcome.proven else f"feasible, NOT PROVEN: gap {s['gap']:.2%}"
+    lines = [
+        f"{proof}; {s['checks']:,} comparisons with the data by code of its own, 0 violations",
+        f"cost {s['total_cost']:,.6g} {s['currency']} against {s['cost_today']:,.6g} as today "
+        f"({s['cost_change']:+.2%}); {s['suppliers']} suppliers against {s['suppliers_today']}, {s['to_qualify']} to "
+        f"qualify; share needing a licence {s['controlled_share']:.1%} against {s['controlled_share_today']:.1%}",
+    ]
+    for key, text in (("at_leave", "refusal of what a state controls"), ("all", "refusal of all its supply")):
+        before, after = f"worst_{key}_%s_before", f"worst_{key}_%s_after"
+        lines.append(
+            f"worst single {text}, re-sourced to not: {_span(s, before)} of needs unmet as today, "
+            f"{_span(s, after)} with the plan"
+        )
+    lines += [f"cannot hold: {text}" for text in plan.relaxed[:12]]
+    if len(plan.relaxed) > 12:
+        lines.append(f"cannot hold: {len(plan.relaxed) - 12} more")
+    return [*lines, *plan.notes]
+
+
+def _span(summary: dict[str, Any], key: str) -> str:
+    low, high = summary[key % "resourced"], summary[key % "short_run"]
+    by = summary[f"{key % 'resourced'}_by"]
+    return f"{low:.1%} to {high:.1%}" + (f" ({by})" if by else "")
