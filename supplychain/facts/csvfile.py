@@ -96,7 +96,7 @@ def _records(text: str, name: str, file: str, problems: Problems) -> RawTable | 
         problems.add("file-empty", "a table has a header and rows", "write a header", file=file, table=name)
         return None
     except csv.Error as error:
-        _broken(str(error), text, 1, name, file, problems)
+        _broken(str(error), text, name, file, problems)
         return None
     if not check_header(header, name, file, problems):
         return None
@@ -135,7 +135,7 @@ def _records(text: str, name: str, file: str, problems: Problems) -> RawTable | 
                 chunks.append([unguard(column) for column in columns] if guarded else columns)
                 numbers.append(at)
     except csv.Error as error:
-        _broken(str(error), text, row, name, file, problems)
+        _broken(str(error), text, name, file, problems)
         return None
     if ragged > _SHOWN:
         problems.add(
@@ -153,14 +153,18 @@ def _chunks(reader: Iterator[list[str]]) -> Iterator[list[list[str]]]:
         yield records
 
 
-def _broken(message: str, text: str, row: int, name: str, file: str, problems: Problems) -> None:
+def _broken(message: str, text: str, name: str, file: str, problems: Problems) -> None:
+    """Report the record at which the reader stopped."""
+    row = 1
+    try:
+        for _ in csv.reader(io.StringIO(text, newline=""), strict=True):
+            row += 1
+    except csv.Error:
+        pass
     if "end of data" in message:
-        problems.add(
-            "cut", "quotes are closed", "the file ends inside a quoted cell: was it cut?", file=file, table=name
-        )
+        code, rule, cure = "cut", "quotes are closed", "the file ends inside this quoted cell: was it cut?"
     elif "field limit" in message:
-        problems.add(
-            "cell-size", f"a cell has at most {MAX_CELL:,} characters", "is a quote open?", file=file, table=name
-        )
+        code, rule, cure = "cell-size", f"a cell has at most {MAX_CELL:,} characters", "is a quote open?"
     else:
-        problems.add("quote", "cells are quoted as CSV asks", f"after row {row}: {message}", file=file, table=name)
+        code, rule, cure = "quote", "cells are quoted as CSV asks", f"double the quotes inside a cell ({message})"
+    problems.add(code, rule, cure, file=file, table=name, row=row)

@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from supplychain.errors import Problems
-from supplychain.facts.raw import MAX_CELL, MAX_FILE, MAX_ROWS, RawTable, check_header
+from supplychain.facts.raw import MAX_CELL, MAX_CELLS, MAX_INFLATED, MAX_ROWS, RawTable, check_header
 
 
 def read_parquet(data: bytes, name: str, file: str, problems: Problems) -> RawTable | None:
@@ -17,22 +17,28 @@ def read_parquet(data: bytes, name: str, file: str, problems: Problems) -> RawTa
     Row 2 is the first record, as if the table were shown in a spreadsheet.
     """
     try:
-        parquet = pq.ParquetFile(pa.BufferReader(data), page_checksum_verification=True)
-        metadata = parquet.metadata
-        inflated = sum(metadata.row_group(i).total_byte_size for i in range(metadata.num_row_groups))
-        if metadata.num_rows > MAX_ROWS or inflated > MAX_FILE:
-            problems.add(
-                "too-long", f"a table has at most {MAX_ROWS:,} rows and {MAX_FILE:,} bytes", file=file, table=name
-            )
+        footer = pq.read_metadata(pa.BufferReader(data))
+        inflated = sum(footer.row_group(i).total_byte_size for i in range(footer.num_row_groups))
+        cells_in_all = footer.num_rows * footer.num_columns
+        if footer.num_rows > MAX_ROWS or cells_in_all > MAX_CELLS or inflated > MAX_INFLATED:
+            _too_long(name, file, problems)
             return None
+        # Texts stay in their dictionary, so that a short file cannot unpack one long text a million times.
+        schema = footer.schema.to_arrow_schema()
+        texts = [
+            field.name for field in schema if pa.types.is_string(field.type) or pa.types.is_large_string(field.type)
+        ]
+        parquet = pq.ParquetFile(pa.BufferReader(data), read_dictionary=texts, page_checksum_verification=True)
         if not check_header(list(parquet.schema_arrow.names), name, file, problems):
             return None
         table = parquet.read()
         table.validate(full=True)
+        if sum(_unpacked(column) for column in table.columns) > MAX_INFLATED:
+            _too_long(name, file, problems)
+            return None
     except (pa.ArrowException, OSError, ValueError) as error:
-        problems.add(
-            "damaged", "a .parquet file is whole", "write it again", file=file, table=name, value=_first_line(error)
-        )
+        value = (str(error).splitlines() or [type(error).__name__])[0]
+        problems.add("damaged", "a .parquet file is whole", "write it again", file=file, table=name, value=value)
         return None
     cells: dict[str, pa.ChunkedArray] = {}
     for column in table.column_names:
@@ -81,5 +87,15 @@ def _as_text(values: pa.ChunkedArray, column: str, name: str, file: str, problem
     return text if isinstance(text, pa.ChunkedArray) else pa.chunked_array([text])
 
 
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]
+def _unpacked(column: pa.ChunkedArray) -> int:
+    """Return how many bytes the texts of a column take when written out."""
+    if not pa.types.is_dictionary(column.type) or not pa.types.is_string(column.type.value_type):
+        return int(column.nbytes)
+    return sum(
+        int(pc.sum(pc.take(pc.binary_length(chunk.dictionary), chunk.indices)).as_py() or 0) for chunk in column.chunks
+    )
+
+
+def _too_long(name: str, file: str, problems: Problems) -> None:
+    rule = f"a table has at most {MAX_ROWS:,} rows, {MAX_CELLS:,} cells and {MAX_INFLATED:,} bytes"
+    problems.add("too-long", rule, "split it", file=file, table=name)

@@ -13,7 +13,9 @@ from supplychain.errors import Problems
 MAX_COLUMNS = 1_000
 MAX_ROWS = 10_000_000
 MAX_CELL = 4_000_000  # characters; a longer cell is a broken quote or an attack
-MAX_FILE = 1_000_000_000  # bytes
+MAX_CELLS = 200_000_000  # cells of one table
+MAX_FILE = 250_000_000  # bytes; a CSV takes ten times its size in memory
+MAX_INFLATED = 1_000_000_000  # bytes that a compressed file may unpack to
 # Text that a spreadsheet would run as a formula leaves behind an apostrophe and loses it again on the way in.
 _FORMULA = "[=+\\-@\t\r\n＝＋－＠]"
 

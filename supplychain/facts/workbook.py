@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 
 from supplychain.errors import Problems, UsageError
-from supplychain.facts.raw import MAX_FILE, RawTable, check_header, guard, unguard
+from supplychain.facts.raw import MAX_INFLATED, RawTable, check_header, guard, unguard
 
 DESCRIPTOR_SHEET = "datapackage"  # two columns: key, value (as JSON)
 _MAX_INFLATION = 100
@@ -73,7 +73,7 @@ def _opens(data: bytes, file: str, problems: Problems) -> bool:
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             inflated = sum(entry.file_size for entry in archive.infolist())
-            if inflated > min(MAX_FILE, _MAX_INFLATION * max(len(data), 10_000)):
+            if inflated > min(MAX_INFLATED, _MAX_INFLATION * max(len(data), 10_000)):
                 rule = f"a workbook unpacks to at most {_MAX_INFLATION} times its size"
                 problems.add("bomb", rule, "save it again from the spreadsheet", file=file, value=f"{inflated:,} bytes")
                 return False

@@ -68,6 +68,15 @@ def test_what_is_no_parquet_is_refused(data: bytes) -> None:
     assert [problem.code for problem in problems.errors] == ["damaged"]
 
 
+def test_one_long_text_a_million_times_is_refused_unopened() -> None:
+    column = pa.DictionaryArray.from_arrays(pa.array([0] * 1_000_000, pa.int32()), ["x" * 100_000])
+    data = written(pa.table({"item": column}), store_schema=False)
+    assert len(data) < 200_000
+    raw, problems = read(data)
+    assert raw is None
+    assert [problem.code for problem in problems.errors] == ["too-long"]
+
+
 def test_cut_or_flipped_files_never_crash() -> None:
     sound = written(
         pa.table({"item": [f"i{k}" for k in range(300)], "share": [k / 300 for k in range(300)]}),
