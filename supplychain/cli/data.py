@@ -38,10 +38,9 @@ def check(
     """Check a data package and tell every fault at once (exit code 3 when it is refused)."""
     from supplychain.cli.output import show_table
     from supplychain.errors import InputError
-    from supplychain.facts.package import read_package
 
     try:
-        good = read_package(package, strict=strict)
+        good = _read(package, strict)
     except InputError as error:
         if form is Format.table and output is None:
             raise
@@ -56,6 +55,18 @@ def check(
         notes.append(f"and {len(good.warnings) - _SHOWN} more warnings")
     notes.append(f"{package}: accepted as a {good.schema} package")
     show_table(_summary(good), form, output, title=f"{good.name}", notes=notes, record=record)
+
+
+def _read(path: Path, strict: bool) -> Package:
+    """Read a package and let the room that uses it say whether it understands every cell."""
+    from supplychain.facts.package import read_package
+
+    package = read_package(path, strict=strict)
+    if package.schema == "regimes":
+        from supplychain.regimes.check import check_book
+
+        check_book(package.tables, package.descriptor)
+    return package
 
 
 def _findings(errors: Sequence[Problem], warnings: Sequence[Problem]) -> pd.DataFrame:

@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from supplychain.errors import Problem, Problems
-from supplychain.facts import rules, rules_regimes
+from supplychain.facts import rules
 from supplychain.facts.folder import DESCRIPTOR, Contents, read_contents
 from supplychain.facts.schema import NAMES, Schema, schema
 from supplychain.facts.tables import Loaded, check_periods, check_references, empty, load
@@ -67,7 +67,8 @@ def read_package(path: Path | str, schema_name: str | None = None, *, strict: bo
     loaded = _load(contents, kind, problems)
     check_references(loaded, kind, problems, contents.failed)
     check_periods(loaded, problems)
-    (rules if kind.name == "network" else rules_regimes).check(loaded, contents.descriptor, problems)
+    if kind.name == "network":  # the grammar of a regime book is checked by the room that reads it, `regimes`
+        rules.check(loaded, problems)
     problems.raise_if_any()
     name = contents.descriptor.get("name")
     return Package(

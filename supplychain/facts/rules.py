@@ -21,7 +21,7 @@ _UNSURE = ("estimate", "assumption")
 Tables = Mapping[str, Loaded]
 
 
-def check(tables: Tables, descriptor: Mapping[str, Any], problems: Problems) -> None:
+def check(tables: Tables, problems: Problems) -> None:
     """Apply every rule to a network package; faults and oddities go to `problems`."""
     weight_shares_sum_to_one(tables, problems)
     weight_has_one_basis(tables, problems)

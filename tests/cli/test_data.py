@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -65,6 +66,16 @@ def test_check_writes_the_faults_as_json(broken: Path, capsys: pytest.CaptureFix
     answer = json.loads(capsys.readouterr().out)
     assert answer["accepted"] is False
     assert {"code", "file", "table", "row", "column", "value", "rule", "cure", "severity"} == set(answer["rows"][0])
+
+
+def test_check_reads_the_grammar_of_a_regime_book(tmp_path: Path) -> None:
+    book = tmp_path / "book"
+    shutil.copytree(datasets() / "regimes", book)
+    path = book / "controls.csv"
+    text = path.read_text(encoding="utf-8")
+    path.write_text(text.replace("worldwide-except:", "wordwide-except:", 1), encoding="utf-8")
+    with pytest.raises(InputError, match="wordwide-except"):
+        call("check", str(book))
 
 
 def test_show_an_item_with_rows_and_resolved_sources(capsys: pytest.CaptureFixture[str]) -> None:
