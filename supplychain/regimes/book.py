@@ -37,7 +37,9 @@ class RegimeBook:
 
     @classmethod
     def from_package(cls, package: Package) -> RegimeBook:
-        """Build the book from a package of the schema ``regimes``; InputError tells every scope, code or date that is wrong."""
+        """Build the book from a package of the schema ``regimes``; InputError tells every scope, code or date that is
+        wrong.
+        """
         from supplychain.regimes.check import check_book
 
         check_book(package.tables, package.descriptor)
@@ -57,7 +59,9 @@ class RegimeBook:
 
     @classmethod
     def load(cls, path: Path | None = None, overlays: Sequence[Path] = ()) -> RegimeBook:
-        """Return the book at `path` (None: the bundled one) with the overlay folders laid over it, the last one on top."""
+        """Return the book at `path` (None: the bundled one) with the overlay folders laid over it, the last one on
+        top.
+        """
         book = cls.bundled() if path is None else cls.from_package(read_package(path, "regimes"))
         if overlays:
             from supplychain.regimes.overlay import overlay
@@ -105,9 +109,9 @@ class RegimeBook:
         if early_only or day <= self.known_as_of:
             return ()
         found = [f"the law is known as of {self.known_as_of}; for {day} this is the last known state, not a finding"]
-        for row in self.branches(day).itertuples():
-            if row.variant == "lapse":
-                found.append(f"branch {row.branch}: {row.description}")
+        near = self.branches(day)
+        lapse = near[near["variant"] == "lapse"]
+        found += [f"branch {row.branch}: {row.description}" for row in lapse.itertuples()]
         return tuple(found)
 
     def branches(self, on: date | str) -> pd.DataFrame:
@@ -130,7 +134,9 @@ class RegimeBook:
         return self.with_tables(f"branch {branch}:{variant}", controls=controls)
 
     def with_tables(self, change: str, **tables: pd.DataFrame) -> RegimeBook:
-        """Return the book with whole tables replaced; `change` says why. Raises InputError when the result breaks a rule."""
+        """Return the book with whole tables replaced; `change` says why. Raises InputError when the result breaks a
+        rule.
+        """
         from supplychain.regimes.check import check_book
 
         merged = {**self.tables, **tables}
@@ -149,7 +155,9 @@ class RegimeBook:
         return controls.assign(standing=standing)
 
     def members(self, on: date | str) -> pd.DataFrame:
-        """Return the memberships that hold on a day; a membership without a first day is taken to hold and says `undated`."""
+        """Return the memberships that hold on a day; a membership without a first day is taken to hold and says
+        `undated`.
+        """
         table, day = self.tables["memberships"], pd.Timestamp(on)
         holds = ~(table["from"] > day) & ~(table["to"] <= day)
         found = table[holds.to_numpy(bool)].reset_index(drop=True)

@@ -1,4 +1,6 @@
-"""What a regime book must keep beyond the form of its tables: scopes, reach, codes and dates that the engine can read."""
+"""What a regime book must keep beyond the form of its tables: scopes, reach, codes and dates that the engine can
+read.
+"""
 
 from __future__ import annotations
 
@@ -56,10 +58,8 @@ def _each(frame: pd.DataFrame, table: str, column: str, rule: Callable[[str], st
     said = {text: rule(text) for text in set(frame[column]) if text}
     for position, text in enumerate(frame[column]):
         if said.get(text):
-            problems.add(
-                "grammar", f"{column} follows {TRUTH}", said[text], file=f"{table}.csv", table=table, row=position + 2,
-                column=column, value=text,
-            )  # fmt: skip
+            where = {"file": f"{table}.csv", "table": table, "row": position + 2, "column": column}
+            problems.add("grammar", f"{column} follows {TRUTH}", said[text], value=text, **where)
 
 
 def _scope(text: str, names: Iterable[str]) -> str:
@@ -96,10 +96,9 @@ def _periods(frame: pd.DataFrame, table: str, key: str, problems: Problems) -> N
     """A suspension needs a first day, and an end needs a start."""
     for start, end in (("from", "to"), ("suspended_from", "suspended_to")):
         for position in (frame[start].isna() & frame[end].notna()).to_numpy(bool).nonzero()[0]:
-            problems.add(
-                "period", f"{end} has a {start} before it", f"fill {start} of {frame[key].iloc[position]}", file=f"{table}.csv",
-                table=table, row=int(position) + 2, column=start,
-            )  # fmt: skip
+            cure = f"fill {start} of {frame[key].iloc[position]}"
+            where = {"file": f"{table}.csv", "table": table, "row": int(position) + 2, "column": start}
+            problems.add("period", f"{end} has a {start} before it", cure, **where)
 
 
 def _overlaps(frame: pd.DataFrame, table: str, key: list[str], problems: Problems) -> None:
@@ -111,15 +110,14 @@ def _overlaps(frame: pd.DataFrame, table: str, key: list[str], problems: Problem
         for position, (end, start) in enumerate(zip(ends, starts, strict=True)):
             if pd.isna(end) or pd.isna(start) or start < end:
                 row = part.iloc[position + 1]
-                problems.add(
-                    "overlap", "periods of one member do not overlap", "end the earlier period first", file=f"{table}.csv",
-                    table=table, row=int(row["_row"]) + 2, value=", ".join(str(row[name]) for name in key),
-                )  # fmt: skip
+                where = {"file": f"{table}.csv", "table": table, "row": int(row["_row"]) + 2}
+                value = ", ".join(str(row[name]) for name in key)
+                rule, cure = "periods of one member do not overlap", "end the earlier period first"
+                problems.add("overlap", rule, cure, value=value, **where)
 
 
 def _aimless(frame: pd.DataFrame, problems: Problems) -> None:
     for position in ((frame["control"] == "") & (frame["regime"] == "")).to_numpy(bool).nonzero()[0]:
-        problems.add(
-            "aim", "an exception names the controls or the regime that it lifts", "fill control or regime", file="exceptions.csv",
-            table="exceptions", row=int(position) + 2, value=frame["exception"].iloc[position],
-        )  # fmt: skip
+        where = {"file": "exceptions.csv", "table": "exceptions", "row": int(position) + 2}
+        rule = "an exception names the controls or the regime that it lifts"
+        problems.add("aim", rule, "fill control or regime", value=frame["exception"].iloc[position], **where)

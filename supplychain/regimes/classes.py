@@ -127,7 +127,9 @@ class Likeness:
         return arrays, tags, offices
 
     def _place_classes(self, key: Hashable, arrays: Sequence[Bytes]) -> Longs:
-        """Class of each place: places are alike when every array agrees on them in every used epoch; the unknown stands apart."""
+        """Class of each place: places are alike when every array agrees on them in every used epoch; the unknown
+        stands apart.
+        """
         if key not in self._places:
             parts = [array[:, self.used] for array in arrays]
             known = np.ones((len(self.law.places), 1), np.int8)

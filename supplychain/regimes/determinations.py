@@ -12,21 +12,17 @@ import numpy.typing as npt
 import pandas as pd
 
 from supplychain.regimes.classes import Likeness
-from supplychain.regimes.codes import CONDITIONAL, MAYBE, YES
-from supplychain.regimes.evaluate import Buyers, Content, Frame, Item, Outcome, Sellers, evaluate, read_item
+from supplychain.regimes.codes import CONDITIONAL, YES
+from supplychain.regimes.evaluate import Buyers, Content, Frame, Outcome, Sellers, evaluate, read_item
 from supplychain.regimes.flows import Flows, compress
 from supplychain.regimes.law import CLASSES, EXCEPTED, POLICIES, STATUSES, Law
 from supplychain.regimes.words import Wording
 
 Longs = npt.NDArray[np.int64]
-TEXTS = (
-    "status", "policy", "control", "regime", "imposing", "citation", "floor", "floor_policy", "ceiling", "ceiling_policy",
-    "questions", "conditions", "warnings",
-)  # fmt: skip
-COLUMNS = (
-    "status", "policy", "control", "regime", "imposing", "citation", "delay_days", "probability", "floor", "floor_policy",
-    "ceiling", "ceiling_policy", "questions", "conditions", "warnings",
-)  # fmt: skip
+COLUMNS = tuple(
+    "status policy control regime imposing citation delay_days probability floor floor_policy ceiling ceiling_policy"
+    " questions conditions warnings".split()
+)
 INDETERMINATE = "indeterminate"
 
 
@@ -215,6 +211,3 @@ def determine(
     return Determinations(
         flows.count, index, tuple(outcomes), tuple(starts), wording, (assumptions or {}).get("licence", {}), warnings
     )
-
-
-__all__ = ["COLUMNS", "Determinations", "Item", "MAYBE", "determine"]

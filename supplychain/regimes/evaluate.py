@@ -45,7 +45,9 @@ class Sellers:
         return self._memo["share", state]
 
     def product(self, state: str) -> Bytes:
-        """Return whether each seller's goods are stated to be a direct product of a state: YES, NO, MAYBE = not stated."""
+        """Return whether each seller's goods are stated to be a direct product of a state: YES, NO, MAYBE = not
+        stated.
+        """
         if ("product", state) not in self._memo:
             found = [MAYBE if states is None else YES if state in states else NO for states in self.direct]
             self._memo["product", state] = np.array(found, np.int8)
@@ -197,7 +199,9 @@ class Frame:
         return self._scopes[text]
 
     def end_party(self, text: str) -> Bytes:
-        """Return how far the end party's head office is in a scope; when not stated it is taken to be at the destination."""
+        """Return how far the end party's head office is in a scope; when not stated it is taken to be at the
+        destination.
+        """
         if not text:
             return np.full(len(self.seller), YES, np.int8)
         office = self.buyers.head_office[self.buyer]
@@ -207,7 +211,9 @@ class Frame:
         )
 
     def territory(self, state: str, place: npt.NDArray[np.intp]) -> Bytes:
-        """Return how far a place is in the territory of a state; the nameless state of unclassified items is everywhere."""
+        """Return how far a place is in the territory of a state; the nameless state of unclassified items is
+        everywhere.
+        """
         if not state:
             return np.full(len(place), YES, np.int8)
         return self.law.territories[state][place, self.epoch]
@@ -223,7 +229,9 @@ class Frame:
         return np.where(blind, np.minimum(out, MAYBE), out).astype(np.int8)
 
     def abroad(self, rule: Rule) -> tuple[Bytes, npt.NDArray[np.int16]]:
-        """Return how far the control reaches goods made abroad, and why that is not settled or what it was assumed from."""
+        """Return how far the control reaches goods made abroad, and why that is not settled or what it was assumed
+        from.
+        """
         best = np.zeros(len(self.seller), np.int8)
         why = np.zeros(len(self.seller), np.int16)
         for term in rule.terms:

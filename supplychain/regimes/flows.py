@@ -38,7 +38,9 @@ _SPARSE = 64  # how many times more possible than actual codes a table of all po
 
 @dataclass(frozen=True, eq=False)
 class Distinct:
-    """Distinct combinations of some columns: `rows[i]` are the texts of one of them, `of` says which one each flow has."""
+    """Distinct combinations of some columns: `rows[i]` are the texts of one of them, `of` says which one each flow
+    has.
+    """
 
     names: tuple[str, ...]
     rows: list[tuple[str, ...]]

@@ -82,7 +82,9 @@ class Waiver:
 
 @dataclass(frozen=True, eq=False)
 class Rule:
-    """One control as the engine reads it. `rank` orders controls of equal strictness: the earliest in force comes first."""
+    """One control as the engine reads it. `rank` orders controls of equal strictness: the earliest in force comes
+    first.
+    """
 
     control: str
     regime: str

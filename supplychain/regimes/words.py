@@ -145,7 +145,6 @@ class Wording:
             found[f"that the item stands on {', '.join(sorted(pairs))} is an estimate"] = None
         return list(found)
 
-
     def _weak(self, item: Item) -> set[str]:
         """Return the codes that the item carries through an estimated correspondence."""
         carried = set(item.classification.codes)

@@ -1,0 +1,252 @@
+"""One flow, every control considered: why it applies, may apply or does not, clause by clause, with its sources."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from supplychain.regimes import destinations
+from supplychain.regimes.book import RegimeBook
+from supplychain.regimes.codes import CONDITIONAL, MAYBE, NO, YES, normal, relation
+from supplychain.regimes.evaluate import Buyers, Clauses, Content, Frame, Item, Sellers, clauses, read_item
+from supplychain.regimes.flows import UNKNOWN_PLACE, Flows, read_flows
+from supplychain.regimes.law import TIGHTER, Rule
+from supplychain.regimes.words import BREAK
+
+VERDICTS = {NO: "does not apply", CONDITIONAL: "depends on end user or use", MAYBE: "may apply", YES: "applies"}
+SAID = {NO: "no", CONDITIONAL: "if stated", MAYBE: "unknown", YES: "yes"}
+CLAUSES = ("item", "in_force", "destination", "reach", "exception")
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """What the law says of one flow and why.
+
+    determination: the row of `Determinations.table`. controls: one row per control whose codes concern the item:
+    control, imposing, regime, verdict, policy, then one sentence for each clause (CLAUSES), citation and links; the
+    strictest verdict first. others: how many controls of the book are on other items. warnings: what concerns the
+    whole answer.
+    """
+
+    flow: Mapping[str, str]
+    on: date
+    determination: Mapping[str, Any]
+    controls: pd.DataFrame
+    others: int
+    warnings: tuple[str, ...]
+
+
+def explain(
+    book: RegimeBook,
+    flow: Mapping[str, str],
+    on: str | date,
+    *,
+    inferred: bool = False,
+    assumptions: Mapping[str, Any] | None = None,
+) -> Explanation:
+    """Explain one flow (the columns of `RegimeBook.determine`, as texts)."""
+    table = pd.DataFrame([dict(flow)])
+    found = book.determine(table, on, inferred=inferred, assumptions=assumptions)
+    flows = read_flows(table, on, book.law.places)
+    law = book.law
+    item = read_item(*flows.items.rows[0], law)
+    one = np.zeros(1, np.int64)
+    frame = Frame(
+        law,
+        item,
+        Sellers.of(flows.sellers, law.places),
+        Buyers.of(flows.buyers, law.places),
+        Content.of(assumptions),
+        inferred,
+        one,
+        one,
+        law.epochs(flows.days[:1]),
+    )
+    origin, destination = str(flow.get("origin", "")), str(flow.get("destination", ""))
+    rows = []
+    if not origin or origin == UNKNOWN_PLACE or origin != destination:
+        told = _Teller(book, flows, item, frame, pd.Timestamp(on))
+        rows = [told.row(rule, position) for position, rule in enumerate(item.rules)]
+    columns = ["control", "imposing", "regime", "verdict", "policy", *CLAUSES, "citation", "links"]
+    controls = pd.DataFrame(rows, columns=[*columns, "_order"])
+    controls = controls.sort_values(["_order", "control"], kind="stable").drop(columns="_order").reset_index(drop=True)
+    return Explanation(
+        flow={key: str(value) for key, value in flow.items() if str(value)},
+        on=pd.Timestamp(on).date(),
+        determination={str(key): value for key, value in found.table.iloc[0].to_dict().items()},
+        controls=controls,
+        others=len(book.tables["controls"]) - sum(bool(rule.codes) for rule in item.rules) * bool(rows),
+        warnings=found.warnings,
+    )
+
+
+class _Teller:
+    """Puts the clauses of each rule into sentences."""
+
+    def __init__(self, book: RegimeBook, flows: Flows, item: Item, frame: Frame, day: pd.Timestamp) -> None:
+        self.book, self.item, self.frame, self.day = book, item, frame, day
+        self.origin, self.office, self.parent, self.content, self.direct = flows.sellers.rows[0]
+        self.destination, self.use, self.entity, self.party = flows.buyers.rows[0]
+        self.stated = {normal(code) for code in flows.items.rows[0][0].split(";")}
+        self.rows = {row["control"]: row for row in book.tables["controls"].to_dict("records")}
+        self.urls = dict(zip(book.tables["sources"]["source"], book.tables["sources"]["url"], strict=True))
+        self.citations = book.wording.of_rule("citation")
+
+    def row(self, rule: Rule, position: int) -> dict[str, Any]:
+        found = clauses(self.frame, rule)
+        met = [group_states[position] for group in self.item.matches for group_states in group]
+        best, worst = int(max(met)), self._sure(position)
+        state = min(best, int(found.applies[0]))
+        verdict = YES if min(worst, int(found.applies[0])) == YES else min(state, MAYBE)
+        lifted = verdict == YES and found.lifted[0] == YES
+        control = self.rows.get(rule.control)
+        return {
+            "control": rule.control,
+            "imposing": rule.imposing,
+            "regime": rule.regime,
+            "verdict": "excepted" if lifted else VERDICTS[verdict],
+            "policy": "" if control is None else control["licence_policy"],
+            "item": self._item(rule, best, worst),
+            "in_force": self._force(control, found),
+            "destination": self._destination(rule, found),
+            "reach": self._reach(rule, found),
+            "exception": self._exception(rule, found),
+            "citation": self.citations[rule.rank],
+            "links": []
+            if control is None
+            else [u for s in control["source"].split(";") if (u := self.urls.get(s, ""))],
+            "_order": (-verdict + 0.5 * lifted, -rule.level, -rule.rank),
+        }
+
+    def _sure(self, position: int) -> int:
+        """How far the rule's codes cover the item whatever variant it is."""
+        return int(max(min(states[position] for states in group) for group in self.item.matches))
+
+    def _item(self, rule: Rule, best: int, worst: int) -> str:
+        if not rule.codes:
+            return "unknown: the book cannot place the item"
+        codes = ", ".join(rule.codes)
+        carried = [c for c in self.item.classification.codes if any(relation(c, other) for other in rule.codes)]
+        told = (
+            ", ".join(code if code in self.stated else f"{code} (by correspondence)" for code in carried) or "the item"
+        )
+        if worst == YES:
+            return f"yes: {told} falls under {codes}"
+        if self.item.classification.unknown:
+            return f"unknown: the item was never classified; the control is on {codes}"
+        if best == YES:
+            return f"unknown: {told} falls under {codes}, but the item has other alternatives"
+        return f"unknown: {told} is broader than {codes}, or corresponds to it only perhaps"
+
+    def _force(self, control: Mapping[Any, Any] | None, found: Clauses) -> str:
+        if control is None:
+            return "yes"
+        start, end = control["from"], control["to"]
+        paused, resumed = control["suspended_from"], control["suspended_to"]
+        if pd.isna(start):
+            return "no: proposed or undated, so it is not in force on any day"
+        if self.day < start:
+            return f"no: it starts on {start:%Y-%m-%d}"
+        if not pd.isna(end) and self.day >= end:
+            return f"no: it ended on {end:%Y-%m-%d}"
+        if found.force[0] == NO:
+            back = "without a known end" if pd.isna(resumed) else f"until {resumed:%Y-%m-%d}"
+            return f"no: suspended from {paused:%Y-%m-%d} {back}"
+        revived = not pd.isna(resumed) and self.day >= resumed
+        return f"yes: since {start:%Y-%m-%d}" + (f", again since {resumed:%Y-%m-%d}" if revived else "")
+
+    def _destination(self, rule: Rule, found: Clauses) -> str:
+        if found.border[0] == NO:
+            return f"no: {self.destination} is the state's own territory"
+        state = int(min(found.border[0], found.scope[0], found.end_party[0]))
+        groups = self._groups(rule)
+        where = f"{self.destination or 'the unknown destination'}{groups} against the scope {rule.scope!r}"
+        if rule.end_party and found.scope[0] > NO:
+            where += f", end party's head office {self.party or 'taken to be there'} against {rule.end_party!r}"
+        if state == CONDITIONAL:
+            where += f"; stated end use: {self.use or 'none'}, end user: {self.entity or 'none'}"
+        return f"{SAID[state]}: {where}"
+
+    def _groups(self, rule: Rule) -> str:
+        named = {name for clause in destinations.parse(rule.scope) for name in clause.names}
+        mine = self.book.groups_of(self.destination, self.day.date())
+        hits = [row.group + (" (in doubt)" if row.doubt else "") for row in mine.itertuples() if row.group in named]
+        return f" (in {', '.join(hits)})" if hits else ""
+
+    def _reach(self, rule: Rule, found: Clauses) -> str:
+        if found.origin[0] == YES:
+            return f"yes: made in {self.origin}" if rule.imposing else "yes"
+        if found.origin[0] == MAYBE and found.abroad[0] < YES:
+            return "unknown: where it is made is not stated"
+        facts = f"made in {self.origin}; reach {rule.reach!r}"
+        if not rule.terms:
+            return f"no: {facts} does not follow goods made abroad"
+        said = self.content or "not stated"
+        if not self.content and self.frame.content is not None:
+            share = self.frame.content.share(self.item.category, rule.imposing)
+            said = f"assumed {rule.imposing}={share:g}" if share == share else "not stated"
+        direct = self.direct or "not stated"
+        if not self.direct and self.frame.content is not None:
+            guess = self.frame.content.product(self.item.category)
+            direct = "not stated" if guess is None else f"assumed {';'.join(guess) or 'none'}"
+        tight = "; destination in E:1 or E:2" if self.frame.scope(TIGHTER)[0] == YES else ""
+        return f"{SAID[int(found.abroad[0])]}: {facts}; content {said}, direct product of {direct}{tight}"
+
+    def _exception(self, rule: Rule, found: Clauses) -> str:
+        told = []
+        for waiver in rule.waivers:
+            state = int(self.frame.waiver(waiver, found.origin)[0])
+            place = int(waiver.destination[self.frame.destination[0], self.frame.epoch[0]])
+            if state == YES:
+                told.append(f"yes: {waiver.name} lifts it ({waiver.exception}, {waiver.basis})")
+            elif state == MAYBE and waiver.basis == "published":
+                told.append(
+                    f"unknown: {waiver.name} may lift it, the pair of item and country was not read ({waiver.exception})"
+                )
+            elif state == MAYBE:
+                told.append(f"unknown: {waiver.name} lifts it if the head offices allow ({waiver.exception})")
+            elif place and waiver.basis in ("unread", "negative", "inferred"):
+                why = {
+                    "unread": "its terms were not read",
+                    "negative": "known not to hold",
+                    "inferred": "inferred only",
+                }
+                told.append(f"no: {waiver.name}, {why[waiver.basis]} ({waiver.exception})")
+            elif place and waiver.condition[0]:
+                told.append(f"no: {waiver.name} wants {':'.join(waiver.condition)} ({waiver.exception})")
+        return "; ".join(told) or "none"
+
+
+def text(told: Explanation) -> str:
+    """Return the explanation for people: the answer, then every control, the strictest first, clause by clause."""
+    found = told.determination
+    place = f"{told.flow.get('origin', 'unknown')} to {told.flow.get('destination', 'unknown')}"
+    lines = [f"{told.flow.get('item_codes', 'an item never classified')}, {place}, on {told.on}", ""]
+    policy = f", {found['policy']}" if found["policy"] else ""
+    lines.append(f"{found['status'].upper()}{policy}")
+    if found["control"]:
+        lines.append(f"decided by {found['control']} ({found['imposing']}): {found['citation']}")
+    if found["floor"] != found["ceiling"] or found["floor_policy"] != found["ceiling_policy"]:
+        low, high = (f"{found[n]} {found[f'{n}_policy']}".strip() for n in ("floor", "ceiling"))
+        lines.append(f"what is not known leaves it between {low} and {high}")
+    for name, title in (("questions", "To settle it:"), ("conditions", "Only if:"), ("warnings", "Mind:")):
+        said = [part for part in str(found[name]).split(BREAK) if part]
+        said += list(told.warnings) if name == "warnings" else []
+        lines += ["", title, *(f"  - {part}" for part in said)] if said else []
+    for row in told.controls.to_dict("records"):
+        lines += ["", f"{row['control']}: {row['verdict'].upper()} ({row['imposing']}, {row['policy'] or 'no policy'})"]
+        away = row["verdict"] == VERDICTS[NO]
+        for name in CLAUSES:
+            if row[name] != "none" and (not away or row[name].startswith("no: ")):
+                lines.append(f"    {name.replace('_', ' '):<12} {row[name]}")
+        lines.append(f"    {'citation':<12} {row['citation']}")
+        lines += [] if away else [f"    {'':<12} {link}" for link in dict.fromkeys(row["links"])]
+    if not len(told.controls):
+        lines += ["", "No control of the book is on this item, or the flow stays inside one state."]
+    lines += ["", f"{told.others} other controls of the book are on other items."]
+    return "\n".join(lines) + "\n"
