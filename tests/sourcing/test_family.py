@@ -45,7 +45,7 @@ def test_plans_with_whole_numbers_agree_with_cbc(chunk):
             assert agrees(solution, second_opinion(part.live.model), 2e-6), seed
 
 
-@pytest.mark.parametrize("seed", range(25))
+@pytest.mark.parametrize("seed", range(12))
 def test_brute_force_over_all_choices_of_binaries(seed):
     model = build(draw(seed, whole=True, supplies=4, plants=2).problem(), draw_policy(seed, whole=True))
     engine = Engine(model)
@@ -66,7 +66,7 @@ def test_brute_force_over_all_choices_of_binaries(seed):
         assert part.live.solve(gap=0.0).objective == pytest.approx(best, rel=1e-6, abs=1e-6)
 
 
-@pytest.mark.parametrize("seed", range(40))
+@pytest.mark.parametrize("seed", range(20))
 def test_settled_plans_pass_the_independent_check_and_cost_no_more(seed):
     problem, policy = draw(seed, whole=seed % 2 == 0).problem(), draw_policy(seed, whole=seed % 2 == 0)
     loose = Engine(build(problem, policy)).plan(settle=False)
@@ -76,7 +76,7 @@ def test_settled_plans_pass_the_independent_check_and_cost_no_more(seed):
     assert plan.outcome.objective == pytest.approx(loose.objective, rel=1e-6, abs=1e-6)
 
 
-@pytest.mark.parametrize("seed", range(30))
+@pytest.mark.parametrize("seed", range(16))
 def test_the_same_plan_for_permuted_rows_and_renamed_suppliers(seed):
     whole = seed % 2 == 0
     drawn, policy = draw(seed, whole, coarse=True), draw_policy(seed, whole)
