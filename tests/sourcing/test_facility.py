@@ -51,8 +51,8 @@ def test_holmberg_single_source_optimum(shared, name):
 
 
 def _small():
-    """Two facilities, three customers. One alone: 10 + 1*4 + 2*3 + 5*2 = 30 (w0), 12 + 3*4 + 1*3 + 1*2 = 29 (w1). With 5
-    units each, both: 22 + 1*4 (w0) + 1*3 + 1*2 (w1) = 31."""
+    """Two facilities, three customers. One alone: 10 + 1*4 + 2*3 + 5*2 = 30 (w0), 12 + 3*4 + 1*3 + 1*2 = 29 (w1). With
+    5 units each, both: 22 + 1*4 (w0) + 1*3 + 1*2 (w1) = 31."""
     return Instance(
         capacity=np.array([20.0, 20.0]),
         fixed=np.array([10.0, 12.0]),
