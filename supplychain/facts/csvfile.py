@@ -10,6 +10,7 @@ from itertools import islice
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.csv as pcsv
 
 from supplychain.errors import Problems
 from supplychain.facts.raw import MAX_CELL, MAX_ROWS, RawTable, check_header, unguard
@@ -33,6 +34,9 @@ def read_csv(data: bytes, name: str, file: str, problems: Problems) -> RawTable 
     text = _decode(data, name, file, problems)
     if text is None:
         return None
+    quick = _plain(data, text, name, file, problems)
+    if quick is not None:
+        return quick
     limit = csv.field_size_limit(MAX_CELL)
     try:
         return _records(text, name, file, problems)
@@ -84,6 +88,35 @@ def _decode(data: bytes, name: str, file: str, problems: Problems) -> str | None
             refuse("quote", 'a " inside a cell is doubled and the cell quoted', "quote the cell", stray.group(), line)
             return None
     return text
+
+
+def _plain(data: bytes, text: str, name: str, file: str, problems: Problems) -> RawTable | None:
+    """Return the table of a file without quotes, blank lines or ragged records; None for all others.
+
+    Without quotes there is only one way to read a CSV, and Arrow reads it five times as fast.
+    """
+    if '"' in text or "\r" in text or "\n\n" in text or text.startswith("\n") or "\n" not in text:
+        return None
+    header = text[: text.index("\n")].split(",")
+    if not check_header(header, name, file, Problems()):
+        return None
+    try:
+        table = pcsv.read_csv(
+            pa.BufferReader(data.removeprefix(b"\xef\xbb\xbf")),
+            pcsv.ReadOptions(column_names=header, skip_rows=1, block_size=MAX_CELL),
+            pcsv.ParseOptions(quote_char=False, ignore_empty_lines=False),
+            pcsv.ConvertOptions(
+                column_types=dict.fromkeys(header, pa.large_string()), strings_can_be_null=False, check_utf8=False
+            ),
+        )
+    except pa.ArrowInvalid:
+        return None
+    if not 0 < len(table) <= MAX_ROWS:
+        return None
+    cells = {column: table[column] for column in header}
+    if "'" in text:
+        cells = {column: unguard(texts) for column, texts in cells.items()}
+    return RawTable(name, file, cells, np.arange(2, len(table) + 2, dtype=np.int64))
 
 
 def _records(text: str, name: str, file: str, problems: Problems) -> RawTable | None:

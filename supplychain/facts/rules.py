@@ -263,12 +263,9 @@ def items_are_used(tables: Tables, problems: Problems) -> None:
     loaded = tables["items"]
     items = loaded.frame["item"]
     parts, owner = split_list(pa.array(loaded.frame["aggregate_of"], pa.large_string()))
-    used = {
-        *tables["supplies"].frame["item"],
-        *tables["requirements"].frame["requires"],
-        *tables["plants"].frame["item"],
-    }
-    used |= {*tables["requirements"].frame["item"], *parts.to_pylist(), *items.iloc[owner]}
+    naming = (("supplies", "item"), ("requirements", "item"), ("requirements", "requires"), ("plants", "item"))
+    used = {name for table, column in naming for name in tables[table].frame[column].unique()}
+    used |= {*parts.to_pylist(), *items.iloc[owner]}
     for position in np.flatnonzero(~items.isin(used).to_numpy(dtype=bool))[:SHOWN]:
         problems.warn(
             "orphan",

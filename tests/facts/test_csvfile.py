@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from supplychain.errors import Problems
-from supplychain.facts.csvfile import read_csv
+from supplychain.facts.csvfile import _plain, _records, read_csv
 
 
 def codes(data: bytes) -> list[tuple[str, int | None]]:
@@ -99,3 +101,32 @@ def test_an_endless_cell_is_refused() -> None:
 
 def test_what_a_spreadsheet_would_run_stands_behind_an_apostrophe() -> None:
     assert cells(b"item,name\na,'=1+1\nb,''=x\nc,'tis\n")["name"] == ["=1+1", "'=x", "'tis"]
+
+
+WIDTH = 3
+CELL = st.text(st.characters(blacklist_characters='",\r\n\0', blacklist_categories=["Cs"]), max_size=6)
+
+
+@given(st.lists(st.lists(CELL, min_size=WIDTH, max_size=WIDTH), max_size=8), st.booleans())
+def test_the_quick_way_reads_what_the_strict_way_reads(rows: list[list[str]], mark: bool) -> None:
+    text = "".join(",".join(row) + "\n" for row in [["a", "b", "c"], *rows])
+    data = text.encode("utf-8-sig" if mark else "utf-8")
+    problems = Problems()
+    quick = _plain(data, text, "t", "t.csv", problems)
+    strict = _records(text, "t", "t.csv", problems)
+    assert strict is not None
+    assert problems.errors == ()
+    if quick is None:
+        assert not rows
+        return
+    assert quick.rows.tolist() == strict.rows.tolist()
+    assert {name: cells.to_pylist() for name, cells in quick.cells.items()} == {
+        name: cells.to_pylist() for name, cells in strict.cells.items()
+    }
+
+
+@pytest.mark.parametrize(
+    "data", [b"a,b\n1\n", b"a,b\n1,2,3\n", b"a,b\n\n1,2\n", b"a,a\n1,2\n", b'a,b\n"1",2\n', b"a,b\r\n1,2"]
+)
+def test_the_quick_way_leaves_all_else_to_the_strict_way(data: bytes) -> None:
+    assert _plain(data, data.decode(), "t", "t.csv", Problems()) is None
