@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from small_package import places, refused
 
-from supplychain.errors import UsageError
+from supplychain.errors import EnvironmentFault, UsageError
 from supplychain.facts.package import read_package
 
 
@@ -138,3 +138,14 @@ def test_without_a_descriptor_tables_go_by_their_names(small: Path) -> None:
     assert package.schema == "network"
     assert [problem.code for problem in package.warnings] == ["descriptor"]
     assert len(package.tables["supplies"]) == 4
+
+
+def test_a_file_that_the_system_will_not_read_is_no_fault_of_the_input(
+    small: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def denied(path: Path) -> bytes:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "read_bytes", denied)
+    with pytest.raises(EnvironmentFault, match="permission denied"):
+        read_package(small)
