@@ -1,0 +1,378 @@
+"""The ESRI cascade for firm-level networks: work only where something moved, compiled with numba (the extra `fast`).
+
+While few firms move, a shock is alone: losses are pushed along links into running sums. Once many move, it joins a
+batch of shocks whose firms pull their sums afresh, all shocks of the batch at once, each until its own stop. Both give
+the sums of the plain computation up to rounding. Changes below `drop` wait until they have grown: since a firm's loss
+is at most a maximum of weighted sums of others' losses, with weights that add up to at most `leak`, levels are then
+off by at most drop * (leak + leak**2 + ... + leak**updates).
+"""
+
+from __future__ import annotations
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+import numba
+import numpy as np
+import numpy.typing as npt
+
+if TYPE_CHECKING:
+    from supplychain.analysis.esri import Operator
+
+Floats = npt.NDArray[np.float64]
+Longs = npt.NDArray[np.int64]
+
+BATCH_SHARE = 0.05  # a shock joins the batch when it would push along more than this share of the links
+LANES = 16  # shocks of a batch: two cache lines of levels per firm
+LANE_BYTES = 300_000_000  # memory of one thread's batch
+
+
+def run(
+    down: Operator,
+    up: Operator,
+    out: Floats,
+    sector: Longs | None,
+    members: list[Longs],
+    limit: float,
+    drop: float,
+    threads: int | None = None,
+) -> tuple[Floats, Floats, Floats, Floats, Floats]:
+    """Return esri, down, up, updates and bound of each shock (all of its `members` fail); results do not depend on
+    threads.
+
+    `sector` is given when losses are divided by what the sector still sells (replaceability).
+    """
+    n = len(out)
+    degree = np.bincount(down.source, minlength=n) + np.bincount(up.source, minlength=n)
+    rank = np.argsort(-degree, kind="stable")  # busy firms side by side: their levels stay in the cache
+    place = np.empty(n, dtype=np.int64)
+    place[rank] = np.arange(n)
+    total = out.sum()
+    share = out[rank] / total if total else np.zeros(n)
+    start = np.concatenate([[0], np.cumsum([len(m) for m in members])])
+    failed = place[np.concatenate(members)] if members else np.zeros(0, dtype=np.int64)
+    sectors = np.zeros(n, dtype=np.int64) if sector is None else sector[rank]
+    arrays = (_arranged(down, rank, place), _arranged(up, rank, place))
+    scale = (out[rank], sectors, sector is not None, np.bincount(sectors, out[rank]))
+    found = np.zeros((5, len(members)))
+    workers = threads or max(1, min(os.cpu_count() or 1, len(members)))
+    lanes = max(1, min(LANES, -(-len(members) // workers), LANE_BYTES // (24 * n)))
+
+    def work(worker: int) -> None:
+        _shocks(worker, workers, lanes, *arrays, share, scale, start, failed, limit, drop, down.leak, up.leak, found)
+
+    if workers == 1:
+        work(0)
+    else:
+        with ThreadPoolExecutor(workers) as pool:
+            list(pool.map(work, range(workers)))
+    return found[0], found[1], found[2], found[3], found[4]
+
+
+def _arranged(operator: Operator, rank: Longs, place: Longs) -> tuple[Any, ...]:
+    """Return the operator over renumbered firms: what each firm pulls (by slot) and what each pushes (by source)."""
+    firms, slots = len(rank), len(operator.slot_firm)
+    order = np.argsort(place[operator.slot_firm], kind="stable")
+    owner = place[operator.slot_firm][order]
+    length = np.diff(operator.slot_start)[order]
+    slot_start = np.concatenate([[0], np.cumsum(length)])
+    take = np.repeat(operator.slot_start[:-1][order] - slot_start[:-1], length) + np.arange(slot_start[-1])
+    source, weight = place[operator.source[take]], operator.weight[take]
+    entry_slot = np.repeat(np.arange(slots), length)
+    by_source = np.argsort(source, kind="stable")
+    push_start = np.searchsorted(source[by_source], np.arange(firms + 1))
+    return (
+        np.searchsorted(owner, np.arange(firms + 1)),
+        slot_start,
+        source.astype(np.int32),
+        weight,
+        owner.astype(np.int32),
+        push_start,
+        entry_slot[by_source].astype(np.int32),
+        weight[by_source],
+    )
+
+
+@numba.njit(nogil=True, cache=True)  # type: ignore[misc, untyped-decorator]
+def _update(
+    operator: Any, state: Any, hits: int, news: int, shock: int, clock: int, scale: Any, drop: float
+) -> tuple[float, int, int]:
+    """Do one update of one direction.
+
+    Return how far the farthest level moved, how many firms are hit by now and how many are news: firms whose level
+    moved.
+    """
+    owner, push_start, push_slot, push_weight = operator[4:]
+    level, known, sums, worst, hit, member, stamp, touched, front, grown = state
+    out, sector, replaceable, base, lost_sales = scale
+    if replaceable:  # what a loss means to buyers changes with every loss in its sector: all that are hit are news
+        for a in range(hits):
+            lost_sales[sector[hit[a]]] = 0.0
+        for a in range(hits):
+            lost_sales[sector[hit[a]]] += out[hit[a]] * (1.0 - level[hit[a]])
+            front[a] = hit[a]
+        news = hits
+    fronts, count = 0, 0
+    for a in range(news):
+        i = front[a]
+        lost = 1.0 - level[i]
+        if replaceable:
+            left = base[sector[i]] - lost_sales[sector[i]]
+            if left > out[i]:
+                lost *= out[i] / left
+        more = lost - known[i]
+        if more > drop:
+            known[i] = lost
+            front[fronts] = i
+            grown[fronts] = more
+            fronts += 1
+    for a in range(fronts):
+        i, more = front[a], grown[a]
+        for e in range(push_start[i], push_start[i + 1]):
+            s = push_slot[e]
+            j = owner[s]
+            value = sums[s] + push_weight[e] * more
+            sums[s] = value
+            if value > worst[j]:
+                worst[j] = value
+                if stamp[j] != clock:
+                    stamp[j] = clock
+                    touched[count] = j
+                    count += 1
+            elif member[j] != shock:
+                member[j] = shock
+                hit[hits] = j
+                hits += 1
+    moved, news = 0.0, 0
+    for a in range(count):
+        j = touched[a]
+        if member[j] != shock:
+            member[j] = shock
+            hit[hits] = j
+            hits += 1
+        new = max(0.0, 1.0 - worst[j])
+        if new < level[j]:
+            moved = max(moved, level[j] - new)
+            level[j] = new
+            front[news] = j
+            news += 1
+    return moved, hits, news
+
+
+@numba.njit(nogil=True, cache=True)  # type: ignore[misc, untyped-decorator]
+def _state(firms: int, slots: int) -> Any:
+    """Return level, known, sums, worst, hit, member, stamp, touched, front, grown of firms that all work."""
+    return (
+        np.ones(firms),
+        np.zeros(firms),
+        np.zeros(slots),
+        np.zeros(firms),
+        np.empty(firms, dtype=np.int64),
+        np.full(firms, -1, dtype=np.int64),
+        np.full(firms, -1, dtype=np.int64),
+        np.empty(firms, dtype=np.int64),
+        np.empty(firms, dtype=np.int64),
+        np.empty(firms),
+    )
+
+
+@numba.njit(nogil=True, cache=True)  # type: ignore[misc, untyped-decorator]
+def _fail(state: Any, failed: Any, shock: int) -> int:
+    """Let the firms fail outright; return how many are hit."""
+    level, hit, member, front = state[0], state[4], state[5], state[8]
+    for a in range(len(failed)):
+        level[failed[a]] = 0.0
+        hit[a] = failed[a]
+        front[a] = failed[a]
+        member[failed[a]] = shock
+    return len(failed)
+
+
+@numba.njit(nogil=True, cache=True)  # type: ignore[misc, untyped-decorator]
+def _clear(operator: Any, state: Any, hits: int) -> None:
+    """Make every firm that was hit work again."""
+    firm_start = operator[0]
+    level, known, sums, worst, hit, member = state[:6]
+    for a in range(hits):
+        j = hit[a]
+        level[j], known[j], worst[j] = 1.0, 0.0, 0.0
+        member[j] = -1
+        for s in range(firm_start[j], firm_start[j + 1]):
+            sums[s] = 0.0
+
+
+@numba.njit(nogil=True, cache=True)  # type: ignore[misc, untyped-decorator]
+def _links(operator: Any, state: Any, news: int) -> int:
+    """Return how many links the news would be pushed along."""
+    push_start, front = operator[5], state[8]
+    links = 0
+    for a in range(news):
+        links += push_start[front[a] + 1] - push_start[front[a]]
+    return links
+
+
+@numba.njit(nogil=True, cache=True)  # type: ignore[misc, untyped-decorator]
+def _pull(operator: Any, level: Any, lost: Any, sums: Any, largest: Any, moved: Any, scale: Any) -> None:
+    """Do one update of one direction for a batch (levels: firms x shocks); `moved` grows to the farthest move of
+    each.
+    """
+    firm_start, slot_start, source, weight = operator[:4]
+    out, sector, replaceable, base, _ = scale
+    firms, lanes = level.shape
+    for j in range(firms):
+        for b in range(lanes):
+            lost[j, b] = 1.0 - level[j, b]
+    if replaceable:
+        left = np.zeros((len(base), lanes))
+        for j in range(firms):
+            for b in range(lanes):
+                left[sector[j], b] += out[j] * level[j, b]
+        for j in range(firms):
+            for b in range(lanes):
+                if left[sector[j], b] > out[j]:
+                    lost[j, b] *= out[j] / left[sector[j], b]
+    for j in range(firms):
+        alive = 0.0
+        for b in range(lanes):
+            alive = max(alive, level[j, b])
+        if alive == 0.0 or firm_start[j] == firm_start[j + 1]:
+            continue
+        largest[:] = 0.0
+        for s in range(firm_start[j], firm_start[j + 1]):
+            sums[:] = 0.0
+            for e in range(slot_start[s], slot_start[s + 1]):
+                share, i = weight[e], source[e]
+                for b in range(lanes):
+                    sums[b] += share * lost[i, b]
+            for b in range(lanes):
+                largest[b] = max(largest[b], sums[b])
+        for b in range(lanes):
+            new = max(0.0, 1.0 - largest[b])
+            if new < level[j, b]:
+                moved[b] = max(moved[b], level[j, b] - new)
+                level[j, b] = new
+
+
+@numba.njit(nogil=True, cache=True)  # type: ignore[misc, untyped-decorator]
+def _alone(
+    down: Any,
+    up: Any,
+    d: Any,
+    u: Any,
+    shock: int,
+    failed: Any,
+    with_loss: Any,
+    plain: Any,
+    limit: float,
+    drop: float,
+    down_leak: float,
+    up_leak: float,
+    clock: Any,
+    most_links: float,
+) -> tuple[bool, int, float, int, int]:
+    """Run one shock while few firms move; return whether it ended, its updates, how far it may be off, and firms
+    hit.
+    """
+    ignored = drop
+    while True:
+        hits_d, hits_u = _fail(d, failed, shock), _fail(u, failed, shock)
+        news_d, news_u, updates = hits_d, hits_u, 0
+        power_d, power_u, off_d, off_u = 1.0, 1.0, 0.0, 0.0
+        unsure, ended = False, False
+        while not ended and _links(down, d, news_d) + _links(up, u, news_u) <= most_links:
+            clock[0] += 1
+            moved_d, hits_d, news_d = _update(down, d, hits_d, news_d, shock, clock[0], with_loss, ignored)
+            moved_u, hits_u, news_u = _update(up, u, hits_u, news_u, shock, clock[0], plain, ignored)
+            moved = max(moved_d, moved_u)
+            updates += 1
+            power_d *= down_leak
+            power_u *= up_leak
+            off_d += ignored * power_d
+            off_u += ignored * power_u
+            unsure = unsure or (ignored > 0.0 and abs(moved - limit) <= 2.0 * max(off_d, off_u))
+            ended = moved <= limit * (1.0 + 1e-9)
+        if not unsure:
+            return ended, updates, max(off_d, off_u), hits_d, hits_u
+        # Dropping small changes might have stopped the updates too early or too late: do without.
+        _clear(down, d, hits_d)
+        _clear(up, u, hits_u)
+        ignored = 0.0
+
+
+@numba.njit(nogil=True, cache=True)  # type: ignore[misc, untyped-decorator]
+def _shocks(
+    worker: int,
+    workers: int,
+    lanes: int,
+    down: Any,
+    up: Any,
+    share: Any,
+    scale: Any,
+    start: Any,
+    failed: Any,
+    limit: float,
+    drop: float,
+    down_leak: float,
+    up_leak: float,
+    found: Any,
+) -> None:
+    """Run every `workers`-th shock, beginning with number `worker`, into the columns of `found`."""
+    firms = len(share)
+    out, sector, replaceable, base = scale
+    with_loss = (out, sector, replaceable, base, np.zeros(len(base)))
+    plain = (out, sector, False, base, with_loss[4])
+    d, u = _state(firms, len(down[4])), _state(firms, len(up[4]))
+    level_d, level_u = np.ones((firms, lanes)), np.ones((firms, lanes))
+    lost, sums, largest, moved = np.empty((firms, lanes)), np.empty(lanes), np.empty(lanes), np.empty(lanes)
+    lane_shock = np.full(lanes, -1)
+    clock = np.zeros(1, dtype=np.int64)
+    most_links = BATCH_SHARE * (len(down[3]) + len(up[3]))
+    shock, busy = worker, 0
+    shocks = len(start) - 1
+    while shock < shocks or busy:
+        while shock < shocks and busy < lanes:
+            named = failed[start[shock] : start[shock + 1]]
+            ended, updates, off, hits_d, hits_u = _alone(
+                down, up, d, u, shock, named, with_loss, plain, limit, drop, down_leak, up_leak, clock, most_links
+            )
+            found[3, shock], found[4, shock] = updates, off
+            if ended:
+                for a in range(hits_d):
+                    j = d[4][a]
+                    found[1, shock] += share[j] * (1.0 - d[0][j])
+                    found[0, shock] += share[j] * (1.0 - min(d[0][j], u[0][j]))
+                for a in range(hits_u):
+                    j = u[4][a]
+                    found[2, shock] += share[j] * (1.0 - u[0][j])
+                    if d[5][j] != shock:
+                        found[0, shock] += share[j] * (1.0 - u[0][j])
+            else:
+                lane = 0
+                while lane_shock[lane] >= 0:
+                    lane += 1
+                lane_shock[lane] = shock
+                for j in range(firms):
+                    level_d[j, lane], level_u[j, lane] = d[0][j], u[0][j]
+                busy += 1
+            _clear(down, d, hits_d)
+            _clear(up, u, hits_u)
+            shock += workers
+        if not busy:
+            continue
+        moved[:] = 0.0
+        _pull(down, level_d, lost, sums, largest, moved, with_loss)
+        _pull(up, level_u, lost, sums, largest, moved, plain)
+        for lane in range(lanes):
+            k = lane_shock[lane]
+            if k < 0:
+                continue
+            found[3, k] += 1
+            if moved[lane] <= limit * (1.0 + 1e-9):
+                for j in range(firms):
+                    found[0, k] += share[j] * (1.0 - min(level_d[j, lane], level_u[j, lane]))
+                    found[1, k] += share[j] * (1.0 - level_d[j, lane])
+                    found[2, k] += share[j] * (1.0 - level_u[j, lane])
+                    level_d[j, lane], level_u[j, lane] = 1.0, 1.0
+                lane_shock[lane] = -1
+                busy -= 1
