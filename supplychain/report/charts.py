@@ -112,7 +112,7 @@ def brackets(table: pd.DataFrame, label: str, prefix: str, width: int = 330) -> 
 
 
 def horizons(table: pd.DataFrame, label: str, prefix: str, columns: int = 3) -> Markup:
-    """Loss over time: ``panel``, ``months``, ``after``, ``short_run``, ``high``; the band is each month's bracket."""
+    """Loss over time: ``panel``, ``months``, ``after``, ``short_run``, ``high``; line, dots, and the unknown band."""
     alt = _altair()
     base = alt.Chart(table[["panel", "months", "after", "short_run", "high"]]).encode(
         x=alt.X("months:Q", title="months after the refusal", axis=alt.Axis(values=[0, 3, 12, 24, 36], grid=False))
@@ -123,9 +123,11 @@ def horizons(table: pd.DataFrame, label: str, prefix: str, columns: int = 3) -> 
         base.mark_area(color=marks.UNKNOWN, opacity=0.8).encode(
             y=alt.Y("short_run:Q", scale=scale, axis=percent, title=None), y2="high:Q"
         ),
-        base.mark_area(color=marks.LIGHT, opacity=0.75).encode(y="after:Q", y2="short_run:Q"),
-        base.mark_line(color=marks.DEEP, strokeWidth=2).encode(y="after:Q"),
-        base.mark_line(color="#5f9bc9", strokeWidth=1.2).encode(y="short_run:Q"),
+        base.mark_area(color=marks.LIGHT, opacity=0.45).encode(y="short_run:Q"),
+        base.mark_line(color="#5f9bc9", strokeWidth=1.8).encode(y="short_run:Q"),
+        base.transform_filter("isValid(datum.after)")
+        .mark_point(color=marks.DEEP, filled=True, size=55, opacity=1)
+        .encode(y="after:Q"),
     ).properties(width=250, height=120)
     chart = layers.facet(
         facet=alt.Facet("panel:N", sort=list(dict.fromkeys(table["panel"]))), columns=columns, spacing=22

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from supplychain.analysis.chokepoints import need_weights
 from supplychain.report import words
+from supplychain.report.unknowns import felt
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import date
+
+    from supplychain.case import Case
+    from supplychain.network import Floats
 
 COLUMNS = (
     "date",
@@ -95,3 +100,65 @@ def ahead(tables: Mapping[str, pd.DataFrame], on: date) -> pd.DataFrame:
     table["_variant"] = table["variant"].map(order).fillna(len(order))
     table = table.sort_values(["date", "_variant", "imposing", "regime", "policy", "controls"], kind="stable")
     return table[list(COLUMNS)].reset_index(drop=True)
+
+
+def effects(case: Case, table: pd.DataFrame, months: float) -> pd.DataFrame:
+    """Add to each row of ``table`` what the law of that day changes for the case.
+
+    Columns: ``leave_now, leave_then`` and ``denied_now, denied_then`` (mean short-run loss at leave and in force over
+    the buyer's needs, ``months`` after), ``flows`` (of the case, to which the controls of the row then apply, or may),
+    ``items``, ``change`` (in words). A day holds the law of its whole variant: every branch goes the same way.
+    """
+    if table.empty:
+        return table.assign(
+            leave_now=0.0, leave_then=0.0, denied_now=0.0, denied_then=0.0, flows=0, items="", change=""
+        )
+    weight = need_weights(case)
+    now = _losses(case, weight, months)
+    rows = []
+    for day, variant in table[["date", "variant"]].drop_duplicates().itertuples(index=False, name=None):
+        later = _on(case, day.date(), variant)
+        then = _losses(later, weight, months)
+        for row in table[(table["date"] == day) & (table["variant"] == variant)].to_dict("records"):
+            flows, items = _touched(later, str(row["controls"]).split(";"))
+            losses = {"leave_now": now[0], "leave_then": then[0], "denied_now": now[1], "denied_then": then[1]}
+            rows.append({**row, **losses, "flows": flows, "items": ";".join(items)})
+    found = pd.DataFrame(rows)
+    found["change"] = [_in_words(row) for row in rows]
+    return found
+
+
+def _on(case: Case, day: date, variant: str) -> Case:
+    """Return the case on that day, every branch that the day's variant speaks of gone that way."""
+    book = case.book
+    branches = book.tables["branches"]
+    if variant in ("short", "long"):
+        for branch in branches.loc[branches["variant"] == variant, "branch"]:
+            book = book.with_branch(branch, variant)
+    return case.with_(book=book, on=day)
+
+
+def _losses(case: Case, weight: Floats, months: float) -> tuple[float, float]:
+    loss = weight @ felt(case, case.at_leave().beside(case.in_force()), months)
+    return float(loss[0]), float(loss[1])
+
+
+def _touched(case: Case, controls: list[str]) -> tuple[int, list[str]]:
+    applied, compiled = case.determinations.applied, case.compiled
+    rows = applied[applied["control"].isin(controls) & ~applied["conditional"]]
+    flows = rows["flow"].unique()
+    items = compiled.market_item[compiled.offer_market[flows]]
+    return len(flows), sorted({compiled.items[item] for item in items})
+
+
+def _in_words(row: dict[Any, Any]) -> str:
+    if not row["flows"]:
+        return "touches no flow of this case"
+    text = (
+        f"applies, or may, to {words.count(row['flows'], 'flow')} of {words.count(row['items'].count(';') + 1, 'item')}"
+    )
+    if abs(row["leave_then"] - row["leave_now"]) >= 5e-4:
+        text += f"; loss at leave {words.percent(row['leave_now'], 1)} to {words.percent(row['leave_then'], 1)}"
+    if abs(row["denied_then"] - row["denied_now"]) >= 5e-4:
+        text += f"; loss in force {words.percent(row['denied_now'], 1)} to {words.percent(row['denied_then'], 1)}"
+    return text

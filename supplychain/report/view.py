@@ -15,7 +15,19 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Kind = Literal[
-    "text", "code", "loss", "percent", "number", "day", "money", "months", "badge", "sources", "status", "small"
+    "text",
+    "code",
+    "loss",
+    "percent",
+    "percent1",
+    "number",
+    "day",
+    "money",
+    "months",
+    "badge",
+    "sources",
+    "status",
+    "small",
 ]
 
 _BAR_WIDTH, _BAR_HEIGHT = 120.0, 9.0

@@ -1,0 +1,202 @@
+"""Makes a report: reads the case, gathers its findings, writes page, tables and manifest as one run."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from supplychain.errors import UsageError
+from supplychain.locate import datasets, models
+from supplychain.report import manifest, sections, sections_law, sections_plan, summary, words
+from supplychain.report.pages import render
+from supplychain.report.run import check_target, writing
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from supplychain.case import Case
+    from supplychain.report.findings import Findings
+
+PAGE = "report.html"
+LAWFUL = (
+    "This report serves lawful planning. It shows which flows need the leave of a state, and proposes no way round a "
+    "control. It is no legal advice: the cited texts decide."
+)
+_INVENTED = (
+    "Its plants, volumes, stocks and margins are invented to show the method; the supply facts and the law are "
+    "sourced and "
+    "cited. No number here describes a real firm's buying."
+)
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a report is asked for; None is what comes with the program."""
+
+    network: Path | None = None
+    regimes: Path | None = None
+    overlays: tuple[Path, ...] = ()
+    assumptions: Path | None = None
+    buyer: str = "illustrative"
+    products: tuple[str, ...] = ()
+    on: str = "2026-11-01"
+    policy: str | None = None
+    seed: int = 0
+
+    @property
+    def paths(self) -> list[Path]:
+        """Every file or folder that is read."""
+        policy = [Path(self.policy)] if self.policy and Path(self.policy).exists() else []
+        given = [path for path in (self.network, self.regimes, self.assumptions) if path is not None]
+        return [*given, *self.overlays, *policy]
+
+    def record(self) -> dict[str, Any]:
+        """Return the request as JSON keeps it; paths are absolute, so that it can be repeated from anywhere."""
+        paths = {key: value for key, value in asdict(self).items() if isinstance(value, Path)}
+        plain = {key: None if value is None else value for key, value in asdict(self).items()}
+        policy = str(Path(self.policy).resolve()) if self.policy and Path(self.policy).exists() else self.policy
+        return {
+            **plain,
+            **{key: str(path.resolve()) for key, path in paths.items()},
+            "overlays": [str(path.resolve()) for path in self.overlays],
+            "products": list(self.products),
+            "policy": policy,
+        }
+
+    @classmethod
+    def from_record(cls, record: Mapping[str, Any]) -> Request:
+        """Return the request that a manifest holds; raises UsageError when it is not one."""
+        try:
+            paths = {key: Path(record[key]) if record[key] else None for key in ("network", "regimes", "assumptions")}
+            return cls(
+                **paths,
+                overlays=tuple(Path(path) for path in record["overlays"]),
+                buyer=str(record["buyer"]),
+                products=tuple(record["products"]),
+                on=str(record["on"]),
+                policy=record["policy"],
+                seed=int(record["seed"]),
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise UsageError(f"the manifest does not say what was asked for ({error})") from None
+
+
+def default_folder(request: Request) -> Path:
+    """Return reports/BUYER-DATE in the present directory; the buyer's name becomes a safe file name."""
+    safe = re.sub(r"[^a-z0-9]+", "-", request.buyer.lower()).strip("-")[:60] or "buyer"
+    return Path("reports") / f"{safe}-{request.on}"
+
+
+def make(request: Request, output: Path | None, step: Callable[[str], None]) -> Path:
+    """Write the report of ``request`` into ``output`` and return the path of its page.
+
+    Raises UsageError, InputError, NoAnswer or EnvironmentFault; nothing is left half-written.
+    """
+    started = manifest.now()
+    target = output or default_folder(request)
+    check_target(target, [*request.paths, datasets(), models()])
+    step("reading the data packages")
+    from supplychain.case import Case
+    from supplychain.report.gather import gather
+
+    case = Case.load(
+        network=request.network,
+        regimes=request.regimes,
+        overlays=request.overlays,
+        assumptions=request.assumptions,
+        buyer=request.buyer,
+        products=request.products or None,
+        on=request.on,
+    )
+    findings = gather(case, request.policy, step)
+    step("drawing the page")
+    html = page(findings)
+    step("writing")
+    with writing(target) as run:
+        run.write(PAGE, html.encode("utf-8"))
+        for name, table in findings.tables.items():
+            run.write_table(name, table)
+        manifest.write(run, _body(request, case, findings), started)
+    return target / PAGE
+
+
+def page(findings: Findings) -> str:
+    """Return the HTML of the findings."""
+    facts = [
+        ("Law as of", findings.as_of),
+        ("Law known as of", words.day(findings.known_as_of)),
+        ("Needs", words.number(float(findings.tables["overall"]["needs"].iloc[0]))),
+        ("In", words.listed([findings.names.state(place) for place in findings.destinations], 6)),
+        ("Network", findings.network),
+        ("Regime book", findings.book),
+    ]
+    head = {
+        "title": summary.title(findings),
+        "facts": facts,
+        "illustrative": _INVENTED if findings.illustrative else "",
+    }
+    built = [
+        sections.plant_section(findings),
+        sections.item_section(findings),
+        sections.choke_section(findings),
+        sections.network_section(findings),
+        sections.map_section(findings),
+        sections_law.control_section(findings),
+        sections_plan.sourcing_section(findings),
+        sections_law.cliff_section(findings),
+        sections_plan.unknown_section(findings),
+        sections_law.annex_section(findings),
+        sections_plan.method_section(findings),
+        sections_law.source_section(findings),
+    ]
+    footer = [LAWFUL]
+    if findings.illustrative:
+        footer.append(f"Illustrative buyer. {_INVENTED}")
+    opening = [sections.headline_figure(findings)]
+    return render(head, summary.sentences(findings), opening, built, footer, findings.citations)
+
+
+def _body(request: Request, case: Case, findings: Findings) -> dict[str, Any]:
+    """What the manifest says of the run beside files and versions."""
+    return {
+        "request": request.record(),
+        "buyer": findings.buyer,
+        "illustrative": findings.illustrative,
+        "on": findings.on.isoformat(),
+        "known_as_of": findings.known_as_of.isoformat(),
+        "products": list(findings.products),
+        "destinations": list(findings.destinations),
+        "inputs": _inputs(case),
+        "seed": request.seed,
+        "threads": 1,
+        "tolerances": {"cascade": 1e-10, "linear programme": 1e-6, "gap called optimal": 1e-6},
+        "solves": list(findings.solves),
+        "warnings": list(findings.warnings),
+    }
+
+
+def _inputs(case: Case) -> list[dict[str, Any]]:
+    package = case.network.package
+    network = dict(package.hashes) if package is not None else {}
+    return [
+        {"role": "network", "name": case.network.name, "files": network},
+        {
+            "role": "regimes",
+            "name": case.book.name,
+            "files": dict(case.book.hashes),
+            "changes": list(case.book.changes),
+        },
+        {"role": "assumptions", "name": case.assumptions.name, "files": dict(case.assumptions.hashes)},
+    ]
+
+
+def codebook(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """Return every column of every table with its type and number of rows: ``table, column, type, rows``."""
+    rows = [
+        (name, str(column), str(table[column].dtype), len(table)) for name, table in tables.items() for column in table
+    ]
+    return pd.DataFrame(rows, columns=["table", "column", "type", "rows"])
