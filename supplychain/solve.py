@@ -99,7 +99,8 @@ class Relaxation:
 class LiveModel:
     """One HiGHS object, re-solved warm after its bounds, costs or right-hand sides changed.
 
-    Changing numbers in place keeps the last basis, so a re-solve costs the few pivots that the change asks for.
+    Changing numbers in place keeps the last basis, so a re-solve costs the few pivots that the change asks for. `model`
+    is the model as it stands now; its arrays change with every call of `set_...`.
     """
 
     def __init__(self, model: LinearModel) -> None:
@@ -135,28 +136,22 @@ class LiveModel:
 
     def set_columns(self, index: npt.ArrayLike, lower: npt.ArrayLike, upper: npt.ArrayLike) -> None:
         """Change the bounds of columns `index`."""
-        self.model = replace(
-            self.model,
-            col_lower=_changed(self.model.col_lower, index, lower),
-            col_upper=_changed(self.model.col_upper, index, upper),
-        )
         at = _positions(index)
+        _write(self.model.col_lower, at, lower)
+        _write(self.model.col_upper, at, upper)
         self._highs.changeColsBounds(len(at), at, self.model.col_lower[at], self.model.col_upper[at])
 
     def set_rows(self, index: npt.ArrayLike, lower: npt.ArrayLike, upper: npt.ArrayLike) -> None:
         """Change the limits of rows `index`."""
-        self.model = replace(
-            self.model,
-            row_lower=_changed(self.model.row_lower, index, lower),
-            row_upper=_changed(self.model.row_upper, index, upper),
-        )
         at = _positions(index)
+        _write(self.model.row_lower, at, lower)
+        _write(self.model.row_upper, at, upper)
         self._highs.changeRowsBounds(len(at), at, self.model.row_lower[at], self.model.row_upper[at])
 
     def set_costs(self, index: npt.ArrayLike, cost: npt.ArrayLike) -> None:
         """Change the costs of columns `index`."""
-        self.model = replace(self.model, cost=_changed(self.model.cost, index, cost))
         at = _positions(index)
+        _write(self.model.cost, at, cost)
         self._highs.changeColsCost(len(at), at, self.model.cost[at])
 
     def add_rows(self, matrix: Matrix, lower: npt.ArrayLike, upper: npt.ArrayLike) -> None:
@@ -355,10 +350,11 @@ def _positions(index: npt.ArrayLike) -> npt.NDArray[np.int32]:
     return np.atleast_1d(np.asarray(index, dtype=np.int32))
 
 
-def _changed(values: Floats, index: npt.ArrayLike, new: npt.ArrayLike) -> Floats:
-    out = values.copy()
-    out[_positions(index)] = new
-    return out
+def _write(values: Floats, at: npt.NDArray[np.int32], new: npt.ArrayLike) -> None:
+    given = np.asarray(new, dtype=np.float64)
+    if np.isnan(given).any():
+        raise ValueError("a bound or cost may not be nan")
+    values[at] = given
 
 
 # Second opinion: CBC, another program by other people, handed the same numbers in a file of our own.

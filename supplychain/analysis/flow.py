@@ -20,12 +20,13 @@ import numpy.typing as npt
 import pandas as pd
 from scipy import sparse
 
+from supplychain.analysis.chain import Chain, chain_of, sums
 from supplychain.analysis.pooling import Pools, pool
 from supplychain.analysis.rationing import equal_shares
-from supplychain.analysis.resourcing import Resourcing, propagate
+from supplychain.analysis.resourcing import Resourcing
 from supplychain.errors import NoAnswer, UsageError
 from supplychain.linear import LinearModel
-from supplychain.network import CONSUMABLE, DAYS_PER_MONTH, ESSENTIAL, PLANT, Compiled, Floats
+from supplychain.network import CONSUMABLE, DAYS_PER_MONTH, ESSENTIAL, Compiled, Floats
 from supplychain.shocks import Shocks
 from supplychain.solve import LiveModel, Solution
 
@@ -35,8 +36,6 @@ if TYPE_CHECKING:
 Labels = npt.NDArray[np.int64]
 
 NO_LOSS: Final = 1e-9  # a short-run loss below this needs no LP: the loss after re-sourcing is not larger
-_LEAST_PART: Final = 1e-4  # no use is taken to be a smaller part of what the chain draws of an item
-_ROUNDS: Final = 300
 
 
 @dataclass(frozen=True)
@@ -67,21 +66,6 @@ class LossAfter:
 
 
 @dataclass(frozen=True, eq=False)
-class Chain:
-    """What one need draws on: masks over the network, today's output and use in fractions of the chain's use."""
-
-    nodes: npt.NDArray[np.intp]
-    markets: npt.NDArray[np.intp]
-    offers: npt.NDArray[np.intp]
-    part: Floats  # (R,) part of the chain's use of the required item that this need's item takes
-    final_part: float
-    output: Floats  # (S,) today's output for the chain, fraction of the chain's use of the item
-    demand: Floats  # (M,) today's use by market, fraction of the chain's use of the item
-    items: npt.NDArray[np.intp]  # positions of the items of the chain
-    claim: Floats  # (I,) part of the item's world output that the chain uses
-
-
-@dataclass(frozen=True, eq=False)
 class _Structure:
     """Everything of the LP that does not change with the output left to nodes, for one pattern of withheld flows."""
 
@@ -108,10 +92,10 @@ class FlowModel:
     """The LP of one need (a market and its stock) at one horizon: built once per pattern of withheld flows, then warm.
 
     `market` is the position of the need's market in `compiled`; `need` that of the plant's need where the buyer is a
-    plant (its role, stock and life count then; -1: none); `demand` the part of the product's world output that the buyer
-    takes (it matters only for `outbid_rivals`). `chain` may be handed over from another horizon, and `pools` shared by
-    all models of a network, which then pool each pattern of flows once.
-    Raises UsageError for a network with unknown stocks or lives and for a horizon that is not a finite number above 0.
+    plant (its role, stock and life count then; -1: none); `demand` the part of the product's world output that the
+    buyer takes (it matters only for `outbid_rivals`). `chain` may be handed over from another horizon, and `pools`
+    shared by all models of a network, which then pool each pattern of flows once. Raises UsageError for a network with
+    unknown stocks or lives and for a horizon that is not a finite number above 0.
     """
 
     def __init__(
@@ -146,8 +130,11 @@ class FlowModel:
         buyer, item = int(compiled.market_buyer[market]), int(compiled.market_item[market])
         return (item, market if buyer >= 0 else -1, self.final_rate, self.final_base, float(self.chain.claim[item]))
 
-    def loss(self, shocks: Shocks, column: int = 0) -> LossAfter:
-        """Return the loss under one shock. Raises NoAnswer if the solver proves nothing (never seen: 0 is a plan)."""
+    def loss(self, shocks: Shocks, column: int = 0, reason: bool = True) -> LossAfter:
+        """Return the loss under one shock; `reason=False` leaves binding items and chain out.
+
+        Raises NoAnswer if the solver proves nothing (never seen: serving nothing is a plan).
+        """
         compiled = self.compiled
         start, stop = shocks.flow_lost.indptr[column], shocks.flow_lost.indptr[column + 1]
         lost = np.zeros(compiled.n_offers)
@@ -160,7 +147,7 @@ class FlowModel:
         solution = structure.live.solve()
         if not solution.has_values:
             raise NoAnswer(f"the flow LP of {shocks.names[column]!r} at {self.horizon} months is {solution.status}")
-        binding, way = self._because(structure, solution, own, lost)
+        binding, way = self._because(structure, solution, own, lost) if reason else ((), ())
         return LossAfter(
             loss=float(np.clip(solution.objective, 0.0, 1.0)),
             bound=float(np.clip(solution.bound, 0.0, 1.0)),
@@ -224,9 +211,9 @@ class FlowModel:
         )
         clauses, clause_first, clause = np.unique(clause_key, return_index=True, return_inverse=True)
         clause_group = need_group[clause_first]
-        slack = _sums(clause, weight * base, len(clauses))
+        slack = sums(clause, weight * base, len(clauses))
         linear = ~essential[clause_first]
-        spare_part = 1.0 - _sums(clause, weight, len(clauses))
+        spare_part = 1.0 - sums(clause, weight, len(clauses))
         slack += np.where(linear, np.maximum(spare_part, 0.0) * heads[clause_group], 0.0)
         limit = (heads[need_group] * self._mix_limit(need) - base) / rate
 
@@ -297,8 +284,8 @@ class FlowModel:
         """Write what is left of each node's own output into bounds and right-hand sides."""
         chain = self.chain
         left = own[chain.nodes] * chain.output[chain.nodes]
-        output = _sums(s.group, left, len(s.head))
-        flow = _sums(s.pair, s.pair_flow * own[self.compiled.offer_supply[chain.offers]], len(s.pair_open))
+        output = sums(s.group, left, len(s.head))
+        flow = sums(s.pair, s.pair_flow * own[self.compiled.offer_supply[chain.offers]], len(s.pair_open))
         pair_group = np.zeros(len(s.pair_open), dtype=np.int64)
         node_group = np.full(self.compiled.n_supplies, -1)
         node_group[chain.nodes] = s.group
@@ -323,7 +310,7 @@ class FlowModel:
         seller, buyer = compiled.offer_supply[chain.offers], compiled.offer_market[chain.offers]
         usual = chain.output[seller] * chain.demand[buyer]
         taken = usual * (1.0 - own[seller] * (1.0 - lost[chain.offers]))
-        withheld = _sums(compiled.market_item[buyer], taken, len(compiled.items))
+        withheld = sums(compiled.market_item[buyer], taken, len(compiled.items))
         weight = price * withheld
         order = np.lexsort((np.arange(len(weight)), -weight))
         binding = tuple(
@@ -359,86 +346,6 @@ def _support(compiled: Compiled, need: npt.NDArray[np.intp], head: Floats, horiz
     return rate, base
 
 
-def chain_of(compiled: Compiled, market: int, resourcing: Resourcing, demand: float) -> Chain:
-    """Return what the need at `market` draws on, through all tiers."""
-    n_items = len(compiled.items)
-    making = compiled.supply_kind[compiled.need_supply] != PLANT
-    of = compiled.supply_item[compiled.need_supply].astype(np.int64)
-    on = compiled.market_item[compiled.need_market].astype(np.int64)
-    use = np.zeros(compiled.n_needs)
-    use[making] = resourcing.use[compiled.need_row[making]]
-    product = int(compiled.market_item[market])
-
-    # One entry per requirement that some producer has.
-    _, first = np.unique(np.where(making, compiled.need_row, -1), return_index=True)
-    edges = first[making[first]]
-    inside = np.zeros(n_items, dtype=bool)
-    inside[product] = True
-    while True:
-        reached = inside.copy()
-        reached[on[edges][inside[of[edges]]]] = True
-        if (reached == inside).all():
-            break
-        inside = reached
-    edges = edges[inside[of[edges]]]
-    start = np.zeros(n_items)
-    start[product] = demand
-    claim = propagate(start, of[edges], on[edges], use[edges])
-    drawn = claim[of[edges]] * use[edges]
-    total = _sums(on[edges], drawn, n_items) + start
-    relative = np.maximum(drawn / np.where(total > 0, total, 1.0)[on[edges]], _LEAST_PART)
-    final = max(demand / total[product], _LEAST_PART)
-    total = _sums(on[edges], relative, n_items)
-    total[product] += final
-    part_of_row = np.zeros(int(compiled.need_row.max(initial=-1)) + 1)
-    part_of_row[compiled.need_row[edges]] = relative / total[on[edges]]
-    final /= total[product]
-
-    node_in = (compiled.supply_item >= 0) & inside[compiled.supply_item]
-    need_in = making & node_in[compiled.need_supply]
-    part = np.where(need_in, part_of_row[compiled.need_row], 0.0)
-    output, use_at = _today(compiled, market, final, part, node_in, need_in)
-    market_in = np.zeros(compiled.n_markets, dtype=bool)
-    market_in[compiled.need_market[need_in]] = True
-    market_in[market] = True
-    return Chain(
-        nodes=np.flatnonzero(node_in),
-        markets=np.flatnonzero(market_in),
-        offers=np.flatnonzero(market_in[compiled.offer_market]),
-        part=part,
-        final_part=final,
-        output=output,
-        demand=use_at,
-        items=np.flatnonzero(inside),
-        claim=claim,
-    )
-
-
-def _today(
-    compiled: Compiled, market: int, final: float, part: Floats, node_in: Any, need_in: Any
-) -> tuple[Floats, Floats]:
-    """Return today's output per node and use per market for the chain; one round where markets are pooled by place."""
-    output = np.where(node_in, compiled.supply_share, 0.0)
-    per_item = _sums(compiled.supply_item[node_in], output[node_in], len(compiled.items))
-    output[node_in] /= np.where(per_item > 0, per_item, 1.0)[compiled.supply_item[node_in]]
-    needs = np.flatnonzero(need_in)
-    for _ in range(_ROUNDS):
-        drawn = output[compiled.need_supply[needs]] * part[needs]
-        demand = _sums(compiled.need_market[needs], drawn, compiled.n_markets)
-        demand[market] += final
-        following = compiled.weights.T @ demand
-        settled = np.abs(following - output).max(initial=0.0) <= 1e-13
-        output = np.where(node_in, following, 0.0)
-        if settled:
-            break
-    return output, demand
-
-
-def _sums(labels: npt.NDArray[Any], values: Floats, n: int) -> Floats:
-    """Return the sums of `values` by label, as floats even when there are none."""
-    return np.bincount(labels, values, minlength=n).astype(np.float64)
-
-
 @dataclass(frozen=True, eq=False)
 class FlowResult:
     """Losses after re-sourcing for V needs, B shocks and T horizons: `bound` <= true loss <= `loss`."""
@@ -469,9 +376,9 @@ def after_resourcing(
 ) -> FlowResult:
     """Return the losses after re-sourcing of the needs at `markets` under every shock at every horizon.
 
-    `short_run` (V, B, T) are the cascade's losses in the same order: where they are 0 no LP is solved, nor where sharing
-    every shortage equally already loses nothing. `needs` are the
-    positions of plants' needs beside the markets (-1: none), `demand` the buyers' parts of world output.
+    `short_run` (V, B, T) are the cascade's losses in the same order: where they are 0 no LP is solved, nor where
+    sharing every shortage equally already loses nothing. `needs` are the positions of plants' needs beside the markets
+    (-1: none), `demand` the buyers' parts of world output.
     """
     shape = (len(markets), len(shocks), len(horizons))
     loss, bound = np.zeros(shape), np.zeros(shape)
@@ -517,7 +424,7 @@ def after_resourcing(
 def loss_after(
     case: Case, shocks: Shocks, horizons: Sequence[float] = (3, 12, 36), short_run: Floats | None = None
 ) -> FlowResult:
-    """Return the losses after re-sourcing of every need of a case (rows of `case.needs`), with the case's assumptions."""
+    """Return the losses after re-sourcing of every need of a case (rows of `case.needs`), by its assumptions."""
     needs, resourcing, demand = _of_case(case)
     markets, plants = needs["market"].to_numpy(), needs["need"].to_numpy()
     return after_resourcing(case.compiled, shocks, markets, resourcing, horizons, short_run, plants, demand)
@@ -540,8 +447,5 @@ def loss_models(case: Case, horizons: Sequence[float]) -> list[list[FlowModel]]:
 
 def _of_case(case: Case) -> tuple[pd.DataFrame, Resourcing, list[float]]:
     """Return the needs, the assumptions and each need's part of the product's world demand (1 where not recorded)."""
-    needs, network = case.needs, case.network
-    share = network.demand.set_index(["item", "destination"])["share"]
-    keys = pd.MultiIndex.from_frame(needs[["item", "destination"]])
-    demand = share[~share.index.duplicated()].reindex(keys).fillna(1.0).to_list()
-    return needs, Resourcing.from_network(network, case.assumptions.settings.get("resourcing")), demand
+    resourcing = Resourcing.from_network(case.network, case.assumptions.settings.get("resourcing"))
+    return case.needs, resourcing, case.demand_shares.tolist()

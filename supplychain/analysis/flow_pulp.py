@@ -21,7 +21,7 @@ def flow_problem(model: FlowModel, shocks: Shocks, column: int = 0) -> pulp.LpPr
     * y[s] <= sum over the clause of weight * (rate * z + base * own * today)     every essential clause
     * the same bracket <= (1 + what may move within the mix) * most[s]            alternatives
     * y[s] <= (1 - sum of weights) * most[s] + sum of weight * v, v <= most[s]    important needs, v as above
-    * 1 - loss <= rate * z[final] + base                                          the need (rate 1, base 0 for a country)
+    * 1 - loss <= rate * z[final] + base                                          the need (a country: 1, 0)
     """
     compiled, chain = model.compiled, model.chain
     own, lost = shocks.own[:, column], 1.0 - shocks.tau[:, column]

@@ -1,4 +1,4 @@
-"""A plan that shares every shortage equally: a quick upper bound on the loss after re-sourcing, for many shocks at once.
+"""A plan that shares every shortage equally: a quick upper bound on losses after re-sourcing, for many shocks at once.
 
 Producers that lose any flow make nothing; every item's output is limited by the headroom of those that are left and by
 the scarcest of its inputs, and all its users get the same part of their claim. That is one plan of the flow LP

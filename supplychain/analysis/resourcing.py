@@ -41,8 +41,8 @@ class Resourcing:
     def from_network(cls, network: SupplyNetwork, settings: Mapping[str, Any] | None = None) -> Resourcing:
         """Return the assumptions `settings` (table [resourcing]) for a network; what the facts record goes first.
 
-        Keys: outbid, outbid_rivals, expansion, substitution, and spare, qualification_months, new_capacity_months, each with
-        `default` and item categories; `own_industry` lists categories whose whole output the industry uses.
+        Keys: outbid, outbid_rivals, expansion, substitution, and spare, qualification_months, new_capacity_months, each
+        with `default` and item categories; `own_industry` lists categories whose whole output the industry uses.
         """
         settings = settings or {}
         items, supplies = network.items, network.supplies
