@@ -1,0 +1,55 @@
+"""Pictures of command results: one Altair chart to PNG, SVG or a self-contained HTML page, without a browser."""
+
+from __future__ import annotations
+
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from supplychain.cli.output import _write_bytes as write_bytes
+from supplychain.errors import UsageError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+INK, QUIET_INK, BAR, SECOND = "#1f2933", "#52606d", "#2f6690", "#d98e04"
+SUFFIXES = (".png", ".svg", ".html")
+
+
+def check_suffix(path: Path | None) -> None:
+    """Refuse, before any work is done, a picture in a format that cannot be drawn."""
+    if path is not None and path.suffix.lower() not in SUFFIXES:
+        raise UsageError(f"--plot {path}: the name must end in {', '.join(SUFFIXES)}")
+
+
+def save(chart: Any, path: Path) -> None:
+    """Write the chart; the suffix of `path` decides the format. Nothing is fetched from anywhere."""
+    import vl_convert
+
+    specification = chart.to_dict()
+    if path.suffix.lower() == ".png":
+        write_bytes(vl_convert.vegalite_to_png(specification, scale=2), path)
+        return
+    drawing = str(vl_convert.vegalite_to_svg(specification))
+    if path.suffix.lower() == ".svg":
+        write_bytes(drawing.encode("utf-8"), path)
+        return
+    title = specification.get("title") or "supplychain"
+    title = title.get("text", "supplychain") if isinstance(title, dict) else str(title)
+    page = f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{escape(title)}</title>{drawing}</html>\n'
+    write_bytes(page.encode("utf-8"), path)
+
+
+def bars(
+    table: pd.DataFrame, label: str, value: str, title: str, axis: str, interval: tuple[str, str] | None = None
+) -> Any:
+    """Return horizontal bars of `value` by `label`, in the table's order, with intervals where the table has them."""
+    import altair
+
+    shown = table[[label, value, *(interval or ())]].copy()
+    base = altair.Chart(shown, title=title).encode(y=altair.Y(f"{label}:N", sort=None, title=None))
+    drawn: Any = base.mark_bar(color=BAR).encode(x=altair.X(f"{value}:Q", title=axis))
+    if interval:
+        rule = base.mark_rule(color=INK).encode(x=altair.X(f"{interval[0]}:Q", title=axis), x2=f"{interval[1]}:Q")
+        drawn = drawn + rule
+    return drawn.properties(width=520).configure_view(stroke=None).configure_axis(labelLimit=320)
