@@ -54,6 +54,7 @@ _KNOWN: Final[dict[str, tuple[float, float]]] = {
     "sourcing.small_premium": (0, 10),
     "sourcing.new_premium": (0, 10),
     "sourcing.qualification_cost": (0, 1e3),
+    "sourcing.spread": (0, 2),
     "licence.*": (0, 36_500),
     "content.default": (0, 1),
     "content.category.*": (0, 1),

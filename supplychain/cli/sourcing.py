@@ -21,11 +21,14 @@ from supplychain.cli.options import (
     Product,
     Quiet,
     Regimes,
+    Seed,
     load_case,
 )
-from supplychain.errors import UsageError
+from supplychain.errors import NoAnswer, UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import pandas as pd
 
     from supplychain.sourcing.plan import Plan
@@ -40,6 +43,12 @@ class Part(StrEnum):
     threats = "threats"
     losses = "losses"
     summary = "summary"
+    reasons = "reasons"
+    rules = "rules"
+    frontier = "frontier"
+    alternatives = "alternatives"
+    ranges = "ranges"
+    robustness = "robustness"
 
 
 _SHOWN = {
@@ -66,6 +75,7 @@ def source(
         bool, typer.Option("--compare", help="Compare policies: --compare A B ... (all bundled).")
     ] = False,
     part: Annotated[Part, typer.Option("--part", help="Which table of the plan to write.")] = Part.lines,
+    seed: Seed = 0,
     buyer: Buyer = DEFAULT_BUYER,
     product: Product = None,
     on: On = DEFAULT_DATE,
@@ -76,7 +86,7 @@ def source(
     form: OutputFormat = Format.table,
     output: Output = None,
     quiet: Quiet = False,
-) -> None:
+) -> int:
     """Suggest what to buy from whom: shares, second sources to qualify, stock, cost, licences and what stays
     exposed."""
     if others and not compare:
@@ -110,17 +120,20 @@ def source(
             }
             notes = [*case.warnings, "costs are for one year"] + [f"{k}: {v}" for k, v in found.failures.items()]
             table, title, columns = found.table, f"Policies for {case.buyer} on {case.on}", None
+            proven = not found.failures and all(p.outcome.proven for p in found.plans.values())
         else:
             from supplychain.sourcing import source as make
 
             plan = make(case, policies[0])
-            table, columns = _table(plan, part, form), _SHOWN.get(part)
+            table, columns = _table(plan, part, form, seed), _SHOWN.get(part)
             record = {"buyer": case.buyer, "on": str(case.on), **_record(plan)}
+            proven = plan.outcome.proven
             notes, title = _notes(plan), f"Sourcing plan for {case.buyer} on {case.on}: policy {plan.policy.name}"
     show_table(table, form, output, title=title, columns=columns, notes=notes, record=record)
+    return 0 if proven else NoAnswer.exit_code
 
 
-def _table(plan: Plan, part: Part, form: Format) -> pd.DataFrame:
+def _table(plan: Plan, part: Part, form: Format, seed: int) -> pd.DataFrame:
     import pandas as pd
 
     if part is Part.lines:
@@ -130,13 +143,21 @@ def _table(plan: Plan, part: Part, form: Format) -> pd.DataFrame:
     if part is Part.summary:
         figures = [(key, "" if value is None else str(value)) for key, value in plan.summary.items()]
         return pd.DataFrame(figures, columns=["figure", "value"])
-    tables = {
-        Part.needs: plan.needs,
-        Part.qualify: plan.qualifications,
-        Part.threats: plan.threats,
-        Part.losses: plan.losses,
+    if part in (Part.needs, Part.threats, Part.losses):
+        found: pd.DataFrame = getattr(plan, part.value)
+        return found
+    from supplychain.sourcing import alternatives, explain, frontier, robustness
+
+    deeper: dict[Part, Callable[[], pd.DataFrame]] = {
+        Part.reasons: lambda: explain.reasons(plan),
+        Part.rules: lambda: explain.rule_prices(plan),
+        Part.frontier: lambda: frontier.frontier(plan.problem, plan.policy).table,
+        Part.alternatives: lambda: alternatives.alternatives(plan)[0],
+        Part.ranges: lambda: alternatives.ranges(plan),
+        Part.qualify: lambda: alternatives.qualify_first(plan),
+        Part.robustness: lambda: robustness.robustness(plan, seed=seed).items,
     }
-    return tables[part]
+    return deeper[part]()
 
 
 def _record(plan: Plan) -> dict[str, Any]:

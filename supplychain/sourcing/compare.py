@@ -23,6 +23,7 @@ COMPARED = (
     "to_qualify",
     "suppliers",
     "share_changed",
+    "unserved",
     "controlled_share",
     "worst_at_leave_resourced_after",
     "worst_at_leave_resourced_after_by",
@@ -96,6 +97,7 @@ def _today(plan: Plan) -> dict[str, object]:
         "cost_change": 0.0,
         "suppliers": summary["suppliers_today"],
         "share_changed": 0.0,
+        "unserved": 0.0,
         "controlled_share": summary["controlled_share_today"],
     }
     row.update({name: summary[name.replace("_after", "_before")] for name in COMPARED if "_after" in name})

@@ -49,6 +49,7 @@ class Core:
     families: list[str] = field(default_factory=list)
     softs: list[Soft] = field(default_factory=list)
     permitted: Flags = field(default_factory=lambda: np.zeros(0, dtype=bool))
+    tiered: dict[str, tuple[int, ...]] = field(default_factory=dict)
     gate: dict[int, int] = field(default_factory=dict)  # supply -> position in the panel block
 
     def columns(self, block: str, upper: Any, lower: Any = 0.0, cat: str = "Continuous") -> None:

@@ -120,6 +120,31 @@ class Engine:
             seconds=time.perf_counter() - began,
         )
 
+    def allow(self, relaxed: Sequence[Relaxed]) -> None:
+        """Let rules give way by the amounts that an earlier plan named."""
+        amount = {(item.rule, item.need, item.label): item.amount + ALLOWED for item in relaxed}
+        self._open(
+            {s.column: amount[s.rule, s.need, s.label] for s in self.model.softs if (s.rule, s.need, s.label) in amount}
+        )
+
+    def open_rule(self, rule: str) -> None:
+        """Drop a rule: its rows may give way by any amount, at no cost."""
+        self._open({soft.column: np.inf for soft in self.model.softs if soft.rule == rule})
+
+    def open_rows(self, family: str) -> None:
+        """Drop every row of one constraint."""
+        for part in self.parts:
+            at = np.flatnonzero(self.model.family[part.rows] == family)
+            if len(at):
+                part.live.set_rows(at, np.full(len(at), -np.inf), np.full(len(at), np.inf))
+
+    def _open(self, upper: dict[int, float]) -> None:
+        for part in self.parts:
+            own = [(i, upper[c]) for i, c in enumerate(part.columns.tolist()) if c in upper]
+            if own:
+                at = np.array([i for i, _ in own], dtype=np.int64)
+                part.live.set_columns(at, np.zeros(len(at)), np.array([value for _, value in own]))
+
     def _solve(self, part: Part, deadline: float) -> Solution:
         return part.live.solve(
             time_limit=max(deadline - time.perf_counter(), 0.5), gap=min(self.model.policy.solver.gap, 1e-6)

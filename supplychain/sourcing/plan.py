@@ -282,6 +282,7 @@ def _summary(plan: Plan) -> dict[str, Any]:
         "suppliers_today": int((np.bincount(problem.supply, old) > SHOWN).sum()),
         "suppliers": int((np.bincount(problem.supply, share) > SHOWN).sum()),
         "to_qualify": len(plan.qualifications),
+        "unserved": float(np.clip(1.0 - np.bincount(problem.need, share, n), 0.0, None).mean()),
         "share_changed": float(np.abs(share - old).sum() / 2 / n) if known_today else float("nan"),
         "controlled_share_today": float((old * problem.needs_leave).sum() / n),
         "controlled_share": float((share * problem.needs_leave).sum() / n),

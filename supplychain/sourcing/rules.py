@@ -33,6 +33,10 @@ def price_tiers(core: Core) -> None:
         return
     # Volumes are scaled by the largest they can be, so that coefficients stay near 1.
     core.columns("tier", [1.0 for _, widths, _ in plan for _ in widths])
+    core.tiered = {
+        "tier": tuple(s for s, widths, _ in plan for _ in widths),
+        "open": tuple(s for s, widths, _ in plan for _ in widths[1:]),
+    }
     core.columns("open", [1.0 for _, widths, _ in plan for _ in widths[1:]], cat="Integer")
     at, opened = 0, 0
     for s, widths, extra in plan:

@@ -39,6 +39,8 @@ class SourcingModel:
     softs: tuple[Soft, ...]
     scenarios: tuple[Scenario, ...]
     family: npt.NDArray[np.object_]  # name of the constraint that each row belongs to
+    seats: tuple[int, ...]  # supplies with a column in `panel`, in its order
+    tiered: dict[str, tuple[int, ...]]  # supply of each column of `tier` and `open`
     kept: Ints  # which columns of scenarios x scenario columns the model has: those of needs that a scenario touches
 
     @cached_property
@@ -74,10 +76,7 @@ class SourcingModel:
 
     def panel(self, x: Floats) -> dict[int, bool]:
         """For each supply that has a seat to be filled: is it on the panel?"""
-        new = self.problem.supplies["new"].to_numpy(bool)
-        gated = np.flatnonzero(new | (self.problem.supplies["minimum_order"].to_numpy(float) > 0))
-        chosen = x[self.block["panel"]] > 0.5
-        return dict(zip(gated.tolist(), chosen.tolist(), strict=True))
+        return dict(zip(self.seats, (x[self.block["panel"]] > 0.5).tolist(), strict=True))
 
 
 def build(problem: SourcingProblem, policy: Policy, exposed: tuple[Threat, ...] = ()) -> SourcingModel:
@@ -102,9 +101,8 @@ def build(problem: SourcingProblem, policy: Policy, exposed: tuple[Threat, ...] 
     if exposed:
         linear, block["loss"] = exposure_rows(problem, policy, linear, block, exposed)
         families.append(np.full(linear.matrix.shape[0] - sum(map(len, families)), "exposure_rows", dtype=object))
-    return SourcingModel(
-        problem, policy, linear, block, tuple(softs + secure), scenarios, np.concatenate(families), kept
-    )
+    every, found, seats = np.concatenate(families), tuple(softs + secure), tuple(core.gate)
+    return SourcingModel(problem, policy, linear, block, found, scenarios, every, seats, core.tiered, kept)
 
 
 def drawn(problem: SourcingProblem, policy: Policy) -> tuple[Scenario, ...]:
@@ -202,7 +200,7 @@ def tile(
     tiled.eliminate_zeros()
     tail = slice(start, stop)
     touched = _touched(problem, left.reshape(K, len(problem.lines), -1))
-    of_column = _need_of_column(problem, block)
+    of_column = need_of_scenario_column(problem, block)
     of_row = np.minimum.reduceat(of_column[own.indices], own.indptr[:-1]) if own.nnz else np.zeros(0, dtype=np.int64)
     # Need -1 stands for the whole plan (the tail of the loss), which every scenario touches.
     keep = np.flatnonzero(np.column_stack([touched, np.ones(K, dtype=bool)])[:, of_column].ravel())
@@ -244,7 +242,7 @@ def _touched(problem: SourcingProblem, left: Floats) -> npt.NDArray[np.bool_]:
     return np.asarray(count > 0)
 
 
-def _need_of_column(problem: SourcingProblem, block: dict[str, slice]) -> Ints:
+def need_of_scenario_column(problem: SourcingProblem, block: dict[str, slice]) -> Ints:
     """The need that each scenario column belongs to; -1 for the tail of the loss."""
     A = problem.after
     needs = np.repeat(np.arange(len(problem.needs)), A)
