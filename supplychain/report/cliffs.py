@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 
 from supplychain.analysis.chokepoints import need_weights
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
     from supplychain.case import Case
     from supplychain.network import Floats
+    from supplychain.regimes import RegimeBook
 
 COLUMNS = (
     "date",
@@ -115,10 +117,17 @@ def effects(case: Case, table: pd.DataFrame, months: float) -> pd.DataFrame:
         )
     weight = need_weights(case)
     now = _losses(case, weight, months)
+    cases: dict[
+        frozenset[str], tuple[Case, tuple[float, float]]
+    ] = {}  # variants end in few different states of the law
     rows = []
     for day, variant in table[["date", "variant"]].drop_duplicates().itertuples(index=False, name=None):
-        later = _on(case, day.date(), variant)
-        then = _losses(later, weight, months)
+        book = _book(case, variant)
+        state = _state(book, day)
+        if state not in cases:
+            later = case.with_(book=book, on=day.date())
+            cases[state] = later, _losses(later, weight, months)
+        later, then = cases[state]
         for row in table[(table["date"] == day) & (table["variant"] == variant)].to_dict("records"):
             flows, items = _touched(later, str(row["controls"]).split(";"))
             losses = {"leave_now": now[0], "leave_then": then[0], "denied_now": now[1], "denied_then": then[1]}
@@ -128,14 +137,25 @@ def effects(case: Case, table: pd.DataFrame, months: float) -> pd.DataFrame:
     return found
 
 
-def _on(case: Case, day: date, variant: str) -> Case:
-    """Return the case on that day, every branch that the day's variant speaks of gone that way."""
+def _book(case: Case, variant: str) -> RegimeBook:
+    """Return the case's book with every branch gone the way of the variant; the tables hold the lapse as they stand."""
     book = case.book
     branches = book.tables["branches"]
     if variant in ("short", "long"):
         for branch in branches.loc[branches["variant"] == variant, "branch"]:
             book = book.with_branch(branch, variant)
-    return case.with_(book=book, on=day)
+    return book
+
+
+def _state(book: RegimeBook, day: pd.Timestamp) -> frozenset[str]:
+    """Return what holds on a day: the rows of controls, groups and exceptions in force; equal sets are equal law."""
+    controls = book.in_force(day.date())
+    held = {f"control:{name}" for name in controls.loc[controls["standing"] == "in force", "control"]}
+    for name in ("groups", "exceptions"):
+        table = book.tables[name]
+        open_ = ~(table["from"] > day) & ~(table["to"] <= day)
+        held |= {f"{name}:{row}" for row in np.flatnonzero(open_.to_numpy(bool))}
+    return frozenset(held)
 
 
 def _losses(case: Case, weight: Floats, months: float) -> tuple[float, float]:

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from supplychain.report.names import Names
 
 
+_CITED = 4  # sources named in one cell; the table files name them all
+
+
 @dataclass(frozen=True, eq=False)
 class Findings:
     """The tables (by name, as written to ``tables/``), and what a page must say around them.
@@ -48,5 +51,8 @@ class Findings:
         return words.day(self.on)
 
     def citations(self, text: str) -> tuple[Link, ...]:
-        """Return the sources in a cell as links, by id."""
-        return tuple(Link(source, self.addresses.get(source, "")) for source in split_sources(text))
+        """Return the sources in a cell as links, by id; where there are many, the first and how many more."""
+        found = split_sources(text)
+        shown = found if len(found) <= _CITED + 1 else found[:_CITED]
+        links = [Link(source, self.addresses.get(source, "")) for source in shown]
+        return (*links, *([Link(f"{len(found) - _CITED} more")] if len(shown) < len(found) else []))

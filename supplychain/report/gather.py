@@ -26,7 +26,7 @@ HORIZON = 12.0  # months at which the headlines are read
 HORIZONS = (3.0, 12.0, 36.0)
 KINDS = ("jurisdiction", "organisation", "item")
 TOP = 10
-DEFAULT_POLICY = "balanced"
+DEFAULT_POLICY = "n-1-secure"
 _NEED = ["plant", "destination", "item"]
 _MEASURE = {"in force": "in_force", "at leave": "at_leave"}
 
@@ -102,9 +102,7 @@ def _tables(case: Case, results: Results, found: pd.DataFrame) -> dict[str, pd.D
         "plan_needs": plan.needs,
         "plan_threats": plan.threats,
         "plan_qualifications": plan.qualifications,
-        "plan_summary": pd.DataFrame(
-            {"figure": list(plan.summary), "value": [str(value) for value in plan.summary.values()]}
-        ),
+        "plan_summary": plan_summary(plan),
         "plan_relaxed": pd.DataFrame({"rule": list(plan.relaxed)}, dtype="str"),
         "cliffs": cliffs.effects(case, cliffs.ahead(case.book.tables, case.on), HORIZON),
         "unknowns": unknowns.table(case, HORIZON),
@@ -263,6 +261,21 @@ def chains(shown: Exposure) -> pd.DataFrame:
         for place, item in enumerate(str(chain).split(" <- "))
     ]
     return pd.DataFrame(steps, columns=["chain", "step", "item", "loss"])
+
+
+def plan_summary(plan: Plan) -> pd.DataFrame:
+    """Return the figures of the plan as ``figure, value`` (text), with the policy in words."""
+    lines = plan.lines[plan.lines["period"] == plan.lines["period"].max()]
+    held = lines[(lines["share"] > 1e-6) | (lines["reserved"] > 1e-6)]
+    extra = {
+        "policy_title": plan.policy.title,
+        "policy_description": plan.policy.description,
+        "sources_under_contract": held["supply"].nunique(),
+        "needs_reserved": held.loc[held["reserved"] > 1e-6, ["plant", "item"]].drop_duplicates().shape[0],
+        "horizon_months": plan.policy.horizon.months,
+    }
+    whole = {**plan.summary, **extra}
+    return pd.DataFrame({"figure": list(whole), "value": [str(value) for value in whole.values()]}, dtype="str")
 
 
 def controls_by_state(by_state: pd.DataFrame) -> pd.DataFrame:

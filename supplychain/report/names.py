@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from supplychain.case import Case
 
-_BEYOND_ISO = {"EUU": "European Union", UNKNOWN_PLACE: "place unknown", "": "unknown"}
+_BEYOND_ISO = {"EUU": "European Union", UNKNOWN_PLACE: "place unknown", "": "classification open"}
 
 
 @dataclass(frozen=True)

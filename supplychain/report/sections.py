@@ -215,7 +215,7 @@ def _chains(findings: Findings) -> Sheet:
             }
         )
     columns = [
-        Column("path", "Chain, from the need to the cause"),
+        Column("path", "Chain, from the need to the cause", wide=True),
         Column("rank", "", "small"),
         Column("where", "At plants in", "small"),
         Column("origins", "Withheld from", "small"),
@@ -274,6 +274,7 @@ def choke_section(findings: Findings) -> Section:
         ],
         w1_words=[_W1.get(text, text) for text in table["w1"]],
         law=[_law(findings, row) for row in table[["status", "regime", "imposing"]].to_dict("records")],
+        rests=[_rests(str(text)) for text in table["quality"]],
         mark=["choke point" if flag else "" for flag in table["choke_point"]],
     )
     columns = [
@@ -281,10 +282,10 @@ def choke_section(findings: Findings) -> Section:
         Column("what", "Kind", "small"),
         Column("loss", f"Loss, {month} months", "loss"),
         Column("mark", "", "badge"),
-        Column("path", "Because", "small"),
-        Column("law", "Control that decides most flows", "small"),
-        Column("w1_words", "Wassenaar minus one", "badge"),
-        Column("quality", "Facts rest on", "small"),
+        Column("path", "Because", "small", wide=True),
+        Column("law", "Leave: status and regime", "small", "of most of its flows in the chain", wide=True),
+        Column("w1_words", "W-1", "badge", "is Wassenaar minus one what makes it controlled?"),
+        Column("rests", "Facts", "small", "the largest parts of what its facts rest on"),
         Column("sources", "Sources", "sources"),
     ]
     found = int(table["choke_point"].sum())
@@ -308,6 +309,15 @@ def _law(findings: Findings, row: dict[object, object]) -> str:
     if status in ("", "free"):
         return "free"
     return f"{words.STATUS.get(status, status)}: {findings.names.regime(str(row['regime']))}"
+
+
+def _rests(text: str) -> str:
+    """Return "derived 41 %, estimate 20 %" from "reported 0.10; derived 0.41; estimate 0.20": the two largest parts."""
+    parts = [part.rsplit(" ", 1) for part in text.split("; ") if " " in part]
+    shares = sorted(((float(share), kind) for kind, share in parts), reverse=True)[:2]
+    if len(shares) == 1:
+        return shares[0][1]
+    return ", ".join(f"{kind} {words.percent(share)}" for share, kind in shares)
 
 
 def network_section(findings: Findings) -> Section:

@@ -43,17 +43,18 @@ def sourcing_section(findings: Findings) -> Section:
     """The plan: its figures, every change of share, whom to qualify, which rules gave way, losses before and after."""
     plan = figures(findings)
     rows = findings.tables["plan_relaxed"]
-    given = f" {words.count(len(rows), 'rule')} could not be kept in full and gave way by as little as possible: they "
-    given += "stand below, each with its size." if len(rows) else ""
+    given = (
+        f" {words.count(len(rows), 'rule')} could not be kept in full and gave way by as little as possible: see below."
+        if len(rows)
+        else ""
+    )
+    licence = [words.percent(plan[key], 1) for key in ("controlled_share_today", "controlled_share")]
     lead = (
-        f"The plan follows the policy “{plan['policy']}” and is {plan['status']} (gap "
-        f"{words.percent(plan['gap'], 2)}). "
-        f"Against buying as today it moves {words.percent(plan['share_changed'])} of the volumes, costs "
-        f"{cost_words(plan)}"
-        f"{' by an index of prices' if plan['currency'] == 'index' else ''}, and takes the share that needs a licence "
-        "from "
-        f"{words.percent(plan['controlled_share_today'], 1)} to {words.percent(plan['controlled_share'], 1)}."
-        + (given if len(rows) else "")
+        f"{plan['policy_title']}: {plan['policy_description']} Over {words.months(plan['horizon_months'])} the plan "
+        f"is {plan['status']} (gap {words.percent(plan['gap'], 2)}). Against buying as today it moves "
+        f"{words.percent(plan['share_changed'])} of the volumes, costs {cost_words(plan)}"
+        f"{' by an index of prices' if plan['currency'] == 'index' else ''}, and takes the share that needs a "
+        f"licence from {licence[0]} to {licence[1]}.{given}"
     )
     losses = (
         "Losses in this section are of the needs as bought (today's shares, then the plan's), every need counting "
@@ -70,17 +71,19 @@ def sourcing_section(findings: Findings) -> Section:
 
 
 def _figures_sheet(plan: dict[str, Any]) -> Sheet:
-    money = (
-        (lambda value: words.number(value, 2) + " (index)")
-        if plan["currency"] == "index"
-        else (lambda value: words.money(value, str(plan["currency"])))
-    )
+    def money(value: float) -> str:
+        index = plan["currency"] == "index"
+        return f"{words.number(value, 2)} (index)" if index else words.money(value, str(plan["currency"]))
+
+    licence = [words.percent(plan[key], 1) for key in ("controlled_share_today", "controlled_share")]
     rows = [
         ("Cost over the horizon", money(plan["cost_today"]), money(plan["total_cost"])),
         ("of which qualification", words.NONE, money(plan["qualification_cost"])),
         ("of which stock", words.NONE, money(plan["stock_cost"])),
-        ("Sources in use", words.number(plan["suppliers_today"]), words.number(plan["suppliers"])),
-        ("Share that needs a licence", words.percent(plan["controlled_share_today"], 1), words.percent(plan["controlled_share"], 1)),
+        ("Sources bought from", words.number(plan["suppliers_today"]), words.number(plan["suppliers"])),
+        ("Sources under contract, reserves included", words.NONE, words.number(plan["sources_under_contract"])),
+        ("Needs with reserved capacity", words.NONE, words.number(plan["needs_reserved"])),
+        ("Share that needs a licence", *licence),
         (
             "Mean loss, worst state refuses what it controls",
             _bracket(plan, "worst_at_leave", "before"),
@@ -91,7 +94,7 @@ def _figures_sheet(plan: dict[str, Any]) -> Sheet:
             _bracket(plan, "worst_all", "before"),
             _bracket(plan, "worst_all", "after"),
         ),
-    ]  # fmt: skip
+    ]
     table = pd.DataFrame(rows, columns=["figure", "today", "plan"])
     columns = [Column("figure", "Figure"), Column("today", "As today"), Column("plan", "Plan")]
     return sheet(table, "What the plan changes", columns, "plan_summary")
@@ -106,7 +109,7 @@ def _bracket(plan: dict[str, Any], kind: str, when: str) -> str:
 def _changes(findings: Findings) -> Sheet:
     table, names = findings.tables["plan_lines"], findings.names
     last = table[table["period"] == table["period"].max()]
-    moved = last[last["change"].abs() >= _CHANGE]
+    moved = last[(last["change"].abs() >= _CHANGE) | (last["reserved"] >= _CHANGE)]
     moved = moved.sort_values(["change", "plant", "item", "supply"], ascending=[False, True, True, True], kind="stable")
     sites = dict(zip(findings.tables["plan_needs"]["plant"], findings.tables["plan_needs"]["site"], strict=True))
     shown = moved.assign(
@@ -132,6 +135,7 @@ def _changes(findings: Findings) -> Sheet:
         Column("need", "Need"),
         Column("maker", "Source"),
         Column("shift", "Share today → plan"),
+        Column("reserved", "Reserved", "percent", "capacity kept under contract for a refusal, part of the need"),
         Column("lead_time_months", "Lead time", "months"),
         Column("status", "Leave", "status"),
         Column("why", "Under", "small"),
@@ -191,7 +195,7 @@ def unknown_section(findings: Findings) -> Section:
         Column("share", "Largest open share", "percent"),
         Column("narrows", "Narrows the range by", "percent1", "fall of the high end if all of them were found free"),
         Column("adds", "May add", "percent1", "rise of the low end if all of them needed leave"),
-        Column("question", "The question to settle", "small"),
+        Column("question", "The question to settle", "small", wide=True),
     ]
     shares = findings.tables["unattributed"]
     remainder = shares.assign(name=[names.item(item) for item in shares["item"]])

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from supplychain.report import cliffs, words
 from supplychain.report.sections import place_label
 from supplychain.report.sections_plan import cost_words, figures
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from supplychain.report.findings import Findings
 
 Sentence = dict[str, str]
@@ -16,7 +18,10 @@ Sentence = dict[str, str]
 
 def title(findings: Findings) -> str:
     """Return the title of the page."""
-    who = findings.names.state(findings.buyer) if findings.is_country else f"the buyer “{findings.buyer}”"
+    if findings.is_country:
+        who = findings.names.state(findings.buyer)
+    else:
+        who = "an illustrative buyer" if findings.illustrative else f"the buyer “{findings.buyer}”"
     return f"What export controls can withhold from {who}"
 
 
@@ -26,38 +31,46 @@ def sentences(findings: Findings) -> list[Sentence]:
 
 
 def _exposure(findings: Findings) -> Sentence:
-    table = findings.tables["plants"]
-    now = table[(table["horizon"] == findings.horizon) & (table["measure"] == "at_leave")]
-    worst = now.sort_values(["short_run", "high", "plant"], ascending=[False, False, True], kind="stable").iloc[0]
+    table = findings.tables["exposure"]
+    now = table[(table["horizon"] == findings.horizon) & (table["measure"] == "at leave")]
+    order = ["short_run", "short_run_high", "item", "plant", "destination"]
+    worst = now.sort_values(order, ascending=[False, False, True, True, True]).to_dict("records")[0]
     overall = findings.tables["overall"]
-    mean = overall[overall["horizon"] == findings.horizon].set_index("measure")
-    leave, force = mean.loc["at_leave"], mean.loc["in_force"]
+    rows = overall[overall["horizon"] == findings.horizon].to_dict("records")
+    mean = {str(row["measure"]): row for row in rows}
+    leave, force = mean["at_leave"], mean["in_force"]
     within = words.months(findings.horizon)
-    if worst["high"] < 0.0005:
+    if worst["short_run_high"] < 0.0005:
         return {
             "lead": "Nothing that this case needs hangs on the leave of a state.",
             "body": f"No need loses anything within {within} if all leave were refused.",
         }
     where = place_label(findings, str(worst["plant"]), str(worst["destination"]))
-    item = findings.names.item(str(worst["worst_item"])) if worst["worst_item"] else "a need"
     hit = f"{words.number(leave['needs_hit'])} of {words.number(leave['needs'])}"
+    hardest = words.bracket(worst["after_resourcing"], worst["short_run"], worst["unknown"])
+    mean_loss = words.bracket(*_ends(leave))
+    item = findings.names.item(str(worst["item"]))
     return {
         "lead": f"{hit} needs hang on the leave of states.",
         "body": (
-            f"If all leave were refused, the needs would lose "
-            f"{words.bracket(leave['after'], leave['short_run'], leave['unknown'])} on average within {within}, and "
-            "the worst "
-            f"one, {item} at {where}, {words.bracket(worst['after'], worst['short_run'], worst['unknown'])}; "
-            f"{_already(force)}."
+            f"If all leave were refused, the needs would lose {mean_loss} on average within {within}: the low end "
+            f"after re-sourcing, the high end before it. The hardest hit is {item} at {where}, {hardest}. "
+            f"{_already(force)}"
         ),
     }
 
 
-def _already(force: object) -> str:
-    after, short_run, unknown = (float(force[name]) for name in ("after", "short_run", "unknown"))  # type: ignore[index]
-    if max(short_run, unknown) < 0.0005:
-        return "nothing is refused already"
-    return f"{words.bracket(after, short_run, unknown)} is refused already"
+def _ends(row: Mapping[Any, Any]) -> tuple[float, float, float]:
+    return float(row["after"]), float(row["short_run"]), float(row["unknown"])
+
+
+def _already(force: Mapping[Any, Any]) -> str:
+    after, short_run, unknown = _ends(force)
+    if short_run >= 0.0005:
+        return f"Of this, {words.bracket(after, short_run, unknown)} is refused already."
+    if unknown >= 0.0005:
+        return f"Nothing is refused already for certain; unknown facts leave up to {words.percent(unknown, 1)} open."
+    return "Nothing is refused already."
 
 
 def _chokes(findings: Findings) -> Sentence:
@@ -112,22 +125,19 @@ def _states(findings: Findings) -> Sentence:
 
 def _plan(findings: Findings) -> Sentence:
     plan = figures(findings)
-    kept = "" if plan["rules_given_way"] == 0 else (
-        f" {words.count(int(plan['rules_given_way']), 'rule')} of the policy cannot be kept in full, as too few "
-        "makers exist."
-    )  # fmt: skip
-    before = words.percent_range(plan["worst_at_leave_resourced_before"], plan["worst_at_leave_short_run_before"], 1)
-    after = words.percent_range(plan["worst_at_leave_resourced_after"], plan["worst_at_leave_short_run_after"], 1)
+    kept = ""
+    if plan["rules_given_way"]:
+        count = words.count(int(plan["rules_given_way"]), "rule")
+        kept = f" {count} of the policy cannot be kept in full, as too few makers exist."
+    after = [words.percent(plan[f"worst_all_resourced_{when}"], 1) for when in ("before", "after")]
+    short_run = [words.percent(plan[f"worst_all_short_run_{when}"], 1) for when in ("before", "after")]
     qualify = words.count(int(plan["to_qualify"]), "second source")
     return {
         "lead": f"Move {words.percent(plan['share_changed'])} of the volumes and qualify {qualify}.",
         "body": (
-            f"The plan ({plan['policy']}, {plan['status']}) costs {cost_words(plan)} than buying as today; the share "
-            "that "
-            f"needs a licence goes from {words.percent(plan['controlled_share_today'], 1)} to "
-            f"{words.percent(plan['controlled_share'], 1)}, and the mean loss under the worst state's leave from "
-            f"{before} to "
-            f"{after}.{kept}"
+            f"The plan ({plan['policy_title']}, {plan['status']}) costs {cost_words(plan)} than buying as today. If "
+            "the worst state refused all its supply, the loss that stays after re-sourcing goes from "
+            f"{after[0]} to {after[1]} (short run {short_run[0]} to {short_run[1]}), all needs counting alike.{kept}"
         ).replace("about the same than", "about the same as"),
     }
 

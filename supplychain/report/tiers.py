@@ -90,8 +90,8 @@ def draw(items: pd.DataFrame, chains: pd.DataFrame, label: str) -> Markup:
         height = max(height, y)
     width = len(columns) * _COLUMN - 12
     return marks.picture(
-        width,
-        height + 30,
+        max(width, 5 * _COLUMN),
+        height + 46,
         label,
         marks.tag("defs", marks.hatch(_HATCH)),
         marks.group(_lines(chains, places), fill="none", stroke=marks.DEEP),
@@ -169,7 +169,7 @@ def _key(y: float) -> Markup:
         marks.text(292 + _BAR + 6, y, "not determined"),
         marks.tag("circle", cx=414, cy=y - 3.5, r=3.6, fill=marks.ALERT),
         marks.text(422, y, "choke point"),
-        marks.tag("path", d=f"M498,{marks.num(y - 3)}h28", stroke=marks.DEEP, stroke_width=2),
-        marks.text(532, y, "binding chain, product to cause; wider where several chains share a link"),
+        marks.tag("path", d=f"M0,{marks.num(y + 13)}h{_BAR:g}", stroke=marks.DEEP, stroke_width=2),
+        marks.text(_BAR + 6, y + 16, "binding chain, product to cause; wider where several chains share a link"),
     ]
     return marks.group(parts, font_size=9.5, fill=marks.INK)

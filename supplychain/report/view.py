@@ -41,6 +41,7 @@ class Column:
     header: str
     kind: Kind = "text"
     title: str = ""
+    wide: bool = False  # running text: takes more of the page's width
 
 
 @dataclass(frozen=True)

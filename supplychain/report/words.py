@@ -73,8 +73,8 @@ def percent_range(low: float, high: float, digits: int = 0) -> str:
     if missing(low) or missing(high):
         return "unknown"
     first, last = _points(low, digits), _points(high, digits)
-    if first == last:
-        return f"{first}{NBSP}%"
+    if first == last or (first == "0" and last.startswith("<")):
+        return f"{last}{NBSP}%"
     return f"{first}{DASH}{last}{NBSP}%"
 
 
