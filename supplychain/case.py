@@ -24,6 +24,7 @@ from supplychain.regimes import Determinations, RegimeBook
 from supplychain.shocks import Bound, Shocks, flows_lost
 
 if TYPE_CHECKING:
+    from supplychain.analysis.chokepoints import ChokePoints
     from supplychain.analysis.exposure import Exposure
 
 ILLUSTRATIVE: Final = "illustrative"
@@ -314,6 +315,14 @@ class Case:
         from supplychain.analysis.exposure import exposure
 
         return exposure(self, horizons)
+
+    def chokepoints(
+        self, kinds: Sequence[str] | None = None, top: int | None = 20, horizons: Sequence[float] = (3, 12, 36)
+    ) -> ChokePoints:
+        """Return the choke points of the case; see ``supplychain.analysis.chokepoints``."""
+        from supplychain.analysis.chokepoints import DEFAULT_KINDS, choke_points
+
+        return choke_points(self, DEFAULT_KINDS if kinds is None else kinds, top, horizons)
 
 
 @cache

@@ -1,4 +1,4 @@
-"""The commands about loss: `exposure`."""
+"""The commands about loss: `exposure`, and those of `cli.chokepoints`."""
 
 from __future__ import annotations
 
@@ -46,7 +46,10 @@ class Part(StrEnum):
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this module to the application."""
+    from supplychain.cli import chokepoints
+
     app.command()(exposure)
+    chokepoints.register(app)
 
 
 def exposure(

@@ -1,0 +1,130 @@
+"""What each state could withhold: all its supply, and apart from that only what it controls on the date."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+import pandas as pd
+
+from supplychain.analysis.cascade import cascade
+from supplychain.analysis.chokepoints import need_loss
+from supplychain.analysis.flow import loss_after
+from supplychain.errors import UsageError
+from supplychain.network import Floats
+from supplychain.shocks import Shocks, refuse_all, states
+
+if TYPE_CHECKING:
+    from supplychain.case import Case
+
+SUPPLY: Final = "all its supply"
+CONTROLLED: Final = "what it controls"
+MEASURES: Final = (SUPPLY, CONTROLLED)
+SATURATED: Final = 0.95
+_EQUAL: Final = 3  # decimals to which two losses count as equal
+
+
+@dataclass(frozen=True, eq=False)
+class Refusals:
+    """Losses of a case's needs if each state refused, for either measure at each horizon.
+
+    `table`: state, measure, plant, destination, item, horizon, short_run, after_resourcing, short_run_high,
+    after_resourcing_high (the high ends: unknown places are the state's, unknown facts adverse), because (chain from
+    the product to the binding item). `supplies`: states that make something in the chain.
+    """
+
+    table: pd.DataFrame
+    states: tuple[str, ...]
+    horizons: tuple[float, ...]
+    solved: int
+
+    def matrix(self, measure: str, horizon: float, column: str = "after_resourcing") -> pd.DataFrame:
+        """Return items (or plant and item) by state for one measure and horizon."""
+        rows = self.table[(self.table["measure"] == measure) & (self.table["horizon"] == horizon)]
+        label = rows["item"].where(rows["plant"] == "", rows["plant"] + ": " + rows["item"])
+        wide = rows.assign(label=label).pivot_table(index="label", columns="state", values=column, sort=False)
+        return wide.reindex(columns=[state for state in self.states if state in wide])
+
+    def spread(self, measure: str, horizon: float) -> dict[str, float]:
+        """Return how far the measure tells states and needs apart.
+
+        values: pairs of state and need in which the state can withhold something in the short run (the rest are true
+        zeros); saturated: part of them above 0.95 after re-sourcing; equal: part that equals another value to three
+        decimals, zeros aside; zero: part that re-sourcing makes whole.
+        """
+        rows = self.table[(self.table["measure"] == measure) & (self.table["horizon"] == horizon)]
+        value = rows.loc[rows["short_run"] > 1e-9, "after_resourcing"].to_numpy(float).round(_EQUAL)
+        lost = value[value > 0]
+        _, count = np.unique(lost, return_counts=True)
+        n = max(len(value), 1)
+        return {
+            "values": len(value),
+            "saturated": float((value > SATURATED).sum() / n),
+            "equal": float(count[count > 1].sum() / n),
+            "zero": float((value == 0).sum() / n),
+            "lowest": float(lost.min(initial=1.0)) if len(lost) else 0.0,
+            "highest": float(lost.max(initial=0.0)),
+        }
+
+
+def refusals(
+    case: Case, refusing: Sequence[str] | None = None, horizons: Sequence[float] = (12,), high: bool = False
+) -> Refusals:
+    """Return what each state could withhold; `refusing` defaults to every state that makes or controls something.
+
+    `high` adds the high ends, at twice the work. Raises UsageError for a state that the case does not know.
+    """
+    compiled, months = case.compiled, tuple(sorted(float(horizon) for horizon in horizons))
+    known = set(compiled.places[:-1]) | set(case.imposing_states)
+    chosen = tuple(refusing) if refusing is not None else tuple(sorted({*states(compiled), *case.imposing_states}))
+    for state in chosen:
+        if state not in known:
+            raise UsageError(f"{state!r} neither makes nor controls anything in the chain of this case")
+    low, solved = _losses(case, chosen, months, "optimistic")
+    frame = _keys(case, chosen, months).assign(**low)
+    if high:
+        top, more = _losses(case, chosen, months, "pessimistic")
+        solved += more
+        for name in ("short_run", "after_resourcing"):
+            frame[f"{name}_high"] = np.maximum(np.asarray(low[name]), np.asarray(top[name]))
+    return Refusals(frame, chosen, months, solved)
+
+
+def _losses(case: Case, chosen: Sequence[str], months: Sequence[float], bound: str) -> tuple[dict[str, object], int]:
+    side = "pessimistic" if bound == "pessimistic" else "optimistic"
+    shocks = refuse_all(case.compiled, chosen, side).beside(case.at_leave_by_state(chosen, side))
+    short = _short(case, shocks, months)
+    found = loss_after(case, shocks, months, short)
+    # Rows run over measure, state, need, horizon; losses over need, shock (measure, then state), horizon.
+    order = (1, 0, 2)
+    because = [
+        " <- ".join(found.after(v, b, t).chain)
+        for b in range(len(shocks))
+        for v in range(len(case.needs))
+        for t in range(len(months))
+    ]
+    after = np.minimum(found.loss, short)
+    return {
+        "short_run": short.transpose(order).ravel(),
+        "after_resourcing": after.transpose(order).ravel(),
+        "because": because,
+    }, found.solved
+
+
+def _short(case: Case, shocks: Shocks, months: Sequence[float]) -> Floats:
+    markets, row = np.unique(case.needs["market"].to_numpy(), return_inverse=True)
+    found = cascade(case.compiled, shocks, months, markets=markets, keep_supplies=False)
+    return need_loss(case.compiled, case.needs["need"].to_numpy(), found.market_loss[row], months)
+
+
+def _keys(case: Case, chosen: Sequence[str], months: Sequence[float]) -> pd.DataFrame:
+    needs = case.needs[["plant", "destination", "item"]]
+    size = len(needs) * len(months)
+    rows = np.tile(np.repeat(np.arange(len(needs)), len(months)), len(MEASURES) * len(chosen))
+    keys = needs.iloc[rows].reset_index(drop=True)
+    keys.insert(0, "state", np.tile(np.repeat(np.array(chosen, object), size), len(MEASURES)))
+    keys.insert(1, "measure", np.repeat(np.array(MEASURES, object), size * len(chosen)))
+    keys["horizon"] = np.tile(np.array(months), len(keys) // len(months))
+    return keys
