@@ -51,6 +51,27 @@ def read_contents(path: Path, problems: Problems) -> Contents:
     return Contents(descriptor, tables, failed, {path.name: _sha256(data)})
 
 
+def read_table_file(path: Path, problems: Problems) -> RawTable | None:
+    """Read one CSV or Parquet file, or the first sheet of a workbook, under the rules of packages.
+
+    Raises UsageError when there is nothing at `path` or its name says another kind.
+    """
+    kind = path.suffix.lower()
+    if not path.exists():
+        raise UsageError(f"there is no file at {str(path)!r}")
+    if kind not in (*_READERS, ".xlsx"):
+        raise UsageError(f"{path.name!r} is not a .csv, .parquet or .xlsx file")
+    data = _bytes(path, path.name, "", problems)
+    if data is None:
+        return None
+    if kind != ".xlsx":
+        return _READERS[kind](data, path.stem, path.name, problems)
+    _, tables, _ = read_workbook(data, path.name, problems)
+    if not tables and not problems.errors:
+        problems.add("file-empty", "the workbook has a sheet with a header and rows", file=path.name)
+    return next(iter(tables.values()), None)
+
+
 def _read_folder(folder: Path, problems: Problems) -> Contents:
     hashes: dict[str, str] = {}
     descriptor = _read_descriptor(folder, hashes, problems)

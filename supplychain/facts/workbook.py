@@ -210,7 +210,7 @@ def write_workbook(descriptor: Mapping[str, Any], tables: Mapping[str, Mapping[s
             sheet.append(record)
     buffer = io.BytesIO()
     book.save(buffer)
-    return _timeless(buffer.getvalue())
+    return sealed(buffer.getvalue())
 
 
 def _records(table: str, columns: Mapping[str, pa.Array]) -> Iterator[list[Any]]:
@@ -232,7 +232,7 @@ def _escape(text: str) -> str:
     return _UNWRITABLE.sub(lambda match: f"_x{ord(match[0]):04X}_", text)
 
 
-def _timeless(data: bytes) -> bytes:
+def sealed(data: bytes) -> bytes:
     """Return the workbook without the moment of its writing."""
     out = io.BytesIO()
     with zipfile.ZipFile(io.BytesIO(data)) as old, zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as new:

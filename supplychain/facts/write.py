@@ -48,7 +48,7 @@ def write_package(package: Package, path: Path | str, *, format: str = "csv", ov
         target.parent.mkdir(parents=True, exist_ok=True)
         if target.suffix.lower() == ".xlsx":
             texts = {name: _columns(frame, kind[name], native=True) for name, frame in tables.items()}
-            _replace_file(target, write_workbook(_descriptor(package, {}), texts))
+            replace_file(target, write_workbook(_descriptor(package, {}), texts))
         else:
             _write_folder(package, tables, target, format)
     except OSError as error:
@@ -128,6 +128,12 @@ def _columns(frame: pd.DataFrame, table: Table, *, native: bool) -> dict[str, pa
     return columns
 
 
+def table_text(frame: pd.DataFrame, table: Table) -> tuple[list[str], list[tuple[str, ...]]]:
+    """Return the header and the records of a table as the texts that its CSV would hold."""
+    columns = _columns(frame, table, native=False)
+    return list(columns), list(zip(*(column.to_pylist() for column in columns.values()), strict=True))
+
+
 def _text(values: pa.Array) -> pa.Array:
     if pa.types.is_string(values.type):
         return guard(values)
@@ -161,7 +167,8 @@ def _write_file(path: Path, data: bytes) -> None:
         os.fsync(file.fileno())
 
 
-def _replace_file(target: Path, data: bytes) -> None:
+def replace_file(target: Path, data: bytes) -> None:
+    """Write beside, then rename: a reader sees the old file or the new one, never half."""
     handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
     os.close(handle)
     work = Path(name)

@@ -1,0 +1,185 @@
+"""What every importer returns: a package, where each row that came in went, and what a reader must know."""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from supplychain.errors import EnvironmentFault, Problems, UsageError
+from supplychain.facts.cells import STRING, blank_column
+from supplychain.facts.folder import read_table_file
+from supplychain.facts.package import Package, read_package, write_package
+from supplychain.facts.raw import RawTable
+from supplychain.facts.schema import NUMERIC, schema
+
+COUNTS = ["file", "went_to", "rows"]
+
+
+@dataclass(frozen=True)
+class Intake:
+    """An imported package before it is written.
+
+    `counts` has one row per file and destination (file, went_to, rows): for every file the rows sum to `rows_in`.
+    `notice` is the licence notice that travels with the data, `remarks` what a reader must know.
+    """
+
+    package: Package
+    counts: pd.DataFrame
+    rows_in: Mapping[str, int]
+    notice: str = ""
+    remarks: tuple[str, ...] = ()
+
+    @property
+    def lost(self) -> int:
+        """Rows that came in and are not accounted for; 0 or the import is wrong."""
+        accounted = self.counts.groupby("file")["rows"].sum()
+        return int(sum(abs(rows - int(accounted.get(file, 0))) for file, rows in self.rows_in.items()))
+
+
+def counted(journal: Mapping[str, Sequence[str] | np.ndarray]) -> pd.DataFrame:
+    """Return the counts of a journal: for each file, where each of its rows went."""
+    parts = [
+        pd.Series(list(went), dtype="str").value_counts(sort=False).sort_index().rename("rows").rename_axis("went_to")
+        for went in journal.values()
+    ]
+    frames = [part.reset_index().assign(file=file) for file, part in zip(journal, parts, strict=True)]
+    return pd.concat(frames, ignore_index=True)[COUNTS] if frames else pd.DataFrame(columns=COUNTS)
+
+
+def network_package(name: str, tables: Mapping[str, pd.DataFrame], descriptor: Mapping[str, Any]) -> Package:
+    """Return a network package of partial tables: absent tables are empty, absent columns unknown, rows by key."""
+    kind = schema("network")
+    typed: dict[str, pd.DataFrame] = {}
+    for table in kind.tables:
+        given = tables.get(table.name, pd.DataFrame())
+        columns: dict[str, Any] = {}
+        for column in table.columns:
+            if column.name not in given or given.empty:
+                columns[column.name] = blank_column(column, len(given))
+            elif column.type in NUMERIC:
+                columns[column.name] = given[column.name].astype("float64").to_numpy()
+            elif column.type == "boolean":
+                columns[column.name] = given[column.name].astype("boolean").array
+            elif column.type == "date":
+                columns[column.name] = given[column.name].astype("datetime64[s]").to_numpy()
+            else:
+                columns[column.name] = pd.array(given[column.name].fillna("").astype(str).to_numpy(object), STRING)
+        frame = pd.DataFrame(columns)
+        typed[table.name] = frame.sort_values(list(table.key), kind="stable", ignore_index=True)
+    own = {"schema": "network", **descriptor.get("supplychain", {})}
+    return Package(name, Path(name), "network", typed, {"name": name, **descriptor, "supplychain": own})
+
+
+def save(intake: Intake, path: Path, *, format: str = "csv", overwrite: bool = False) -> Package:
+    """Write an import to `path` (folder or .xlsx) and return it as read back and checked.
+
+    The counts go into datapackage.json, counts and notice into README.md beside the tables. Nothing is written when
+    the package fails its check (InputError) or rows are unaccounted for.
+    """
+    if intake.lost:
+        raise AssertionError(f"{intake.lost} rows of the import are not accounted for")
+    record = {
+        "rows_in": dict(intake.rows_in),
+        "went_to": intake.counts.to_dict("records"),
+        "notice": intake.notice,
+        "remarks": list(intake.remarks),
+    }
+    described = dict(intake.package.descriptor)
+    described["supplychain"] = {**described.get("supplychain", {}), "import": record}
+    package = replace(intake.package, descriptor=described)
+    with tempfile.TemporaryDirectory() as work:
+        trial = Path(work, "package")
+        write_package(package, trial, format=format)
+        read_package(trial)
+    write_package(package, path, format=format, overwrite=overwrite)
+    if path.is_dir():
+        write_beside(path / "README.md", _readme(intake))
+    return read_package(path)
+
+
+def write_beside(path: Path, text: str) -> None:
+    """Write a companion file of a package."""
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise EnvironmentFault(f"cannot write {str(path)!r}: {error.strerror or error}") from error
+
+
+def _readme(intake: Intake) -> str:
+    lines = [f"# {intake.package.descriptor.get('title', intake.package.name)}", ""]
+    if intake.notice:
+        lines += [intake.notice, ""]
+    lines += ["Every row that came in, and where it went:", "", "| file | went to | rows |", "|---|---|---:|"]
+    lines += [f"| {row.file} | {row.went_to} | {row.rows:,} |" for row in intake.counts.itertuples()]
+    lines += ["", *(f"- {remark}" for remark in intake.remarks)]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def read_foreign(path: Path, problems: Problems, columns: Sequence[str]) -> tuple[pd.DataFrame, str]:
+    """Return a table of another's format, all cells text, index = spreadsheet row, and the SHA-256 of its file.
+
+    `columns` must be there; others are kept. Faults (missing file or column, broken CSV) go to `problems`.
+    """
+    raw = read_table_file(path, problems)
+    if raw is None:
+        return pd.DataFrame(columns=list(columns)), ""
+    frame = as_frame(raw)
+    for column in columns:
+        if column not in frame:
+            problems.add(
+                "column-missing",
+                f"{path.name} has a column {column}",
+                "is this the right file, in the published form?",
+                file=path.name,
+                row=1,
+                column=column,
+            )
+            frame[column] = ""
+    return frame, hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def as_frame(raw: RawTable) -> pd.DataFrame:
+    """Return the cells of a raw table as text, blanks trimmed, index = row as a spreadsheet shows it."""
+    cells = {header.strip(): pd.array(texts, dtype=STRING) for header, texts in raw.cells.items()}
+    frame = pd.DataFrame(cells, index=pd.Index(raw.rows, name="row"))
+    return frame.apply(lambda column: column.str.strip()) if len(frame) else frame
+
+
+def numbers(
+    frame: pd.DataFrame, column: str, file: str, problems: Problems, low: float = 0.0, high: float = 1e15
+) -> pd.Series:
+    """Return a text column as numbers, NaN for blank; what is no number between `low` and `high` is a problem."""
+    text = frame[column]
+    plain = text.str.fullmatch(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?") | (text == "")
+    values = pd.to_numeric(text.where(plain & (text != ""), other=None)).astype("float64")
+    wrong = ~plain | (values < low) | (values > high)
+    for row in frame.index[wrong.to_numpy(bool)][:25]:
+        problems.add(
+            "number",
+            f"{column} is a number from {low:g} to {high:g}, or blank when unknown",
+            "correct it in the source",
+            file=file,
+            row=int(row),
+            column=column,
+            value=text.loc[row],
+        )
+    return values
+
+
+def refuse_missing(folder: Path, files: Sequence[str]) -> None:
+    """Raise UsageError when `folder` is no folder, InputError naming every file that is not in it."""
+    if not folder.is_dir():
+        raise UsageError(f"{str(folder)!r} is not a folder with {', '.join(files)}")
+    problems = Problems()
+    for file in files:
+        if not (folder / file).is_file():
+            rule = f"the data set has {', '.join(files)}"
+            problems.add("file-missing", rule, "add the file in its published form", file=file)
+    problems.raise_if_any()
