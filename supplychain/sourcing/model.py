@@ -131,11 +131,12 @@ def capacity(core: Core) -> None:
         if not lines or not np.isfinite(limit[s]):
             continue
         gate = core.gate.get(s)
-        seat = [] if gate is None else [(core.blocks["panel"][gate], -1.0)]
-        right = 1.0 if gate is None else 0.0
+        shut = limit[s] == 0  # a supply that can make nothing, on the panel or not
+        seat = [] if gate is None or shut else [(core.blocks["panel"][gate], -1.0)]
+        right = 0.0 if shut or gate is not None else 1.0
         for t in range(problem.periods):
             sold = [(core.buy(line, t), problem.line_demand[line] / max(limit[s], 1e-300)) for line in lines]
-            if limit[s] == 0:
+            if shut:
                 sold = [(variable, 1.0) for variable, _ in sold]
             tight = flexible == 1.0 and "reserve" not in core.blocks
             if tight or spare[s] > flexible - 1 or t < problem.strike:
