@@ -185,7 +185,7 @@ def _terminal(table: pd.DataFrame, title: str, columns: Sequence[str] | None, no
         rich.add_column(str(name), justify="right" if _numeric(shown[name]) else "left", overflow="fold")
     for row in shown.itertuples(index=False, name=None):
         rich.add_row(*(_escape(_cell(value)) for value in row))
-    console = Console(file=io.StringIO(), width=_width(), highlight=False, color_system=None)
+    console = Console(file=io.StringIO(), width=_width(), highlight=False, color_system=None, emoji=False)
     console.print(rich)
     for note in notes:
         console.print(_escape(visible(note)))

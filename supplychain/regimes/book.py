@@ -29,10 +29,10 @@ class RegimeBook:
     """
 
     name: str
-    tables: Mapping[str, pd.DataFrame]
+    tables: Mapping[str, pd.DataFrame] = field(repr=False)
     known_as_of: date
     known_from: date
-    hashes: Mapping[str, str] = field(default_factory=dict)
+    hashes: Mapping[str, str] = field(default_factory=dict, repr=False)
     changes: tuple[str, ...] = ()  # overlays and branches laid over the book, in words
 
     @classmethod

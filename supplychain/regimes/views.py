@@ -47,12 +47,16 @@ class Difference:
     table: pd.DataFrame
     flows: pd.DataFrame
     compared: int
+    unclassified: int
 
     def summary(self) -> list[str]:
-        """Return what changed in words."""
+        """Return what changed in words: in all, and by regime and destination scope of the control that moved it."""
         told = [f"{len(self.flows):,} of {self.compared:,} flows changed"]
-        for control, rows in self.table.groupby("regime", sort=True):
-            told.append(f"{control}: {int(rows['flows'].sum()):,} flows, {rows['item'].nunique()} items")
+        if self.unclassified:
+            told.append(f"beside them the range of {self.unclassified:,} flows of items that nobody classified")
+        for (regime, scope), rows in self.table.groupby(["regime", "scope"], sort=True):
+            items = rows.iloc[:, 0].nunique()
+            told.append(f"{regime}, {scope or 'any scope'}: {int(rows['flows'].sum()):,} flows, {items} items")
         return told
 
 
@@ -124,28 +128,29 @@ def difference(
     before = book.determine(flows, first, assumptions=assumptions)
     after = book.determine(flows, last, assumptions=assumptions)
     changed = _changed(before, after)
+    # A never-classified item may fall under any rule, so its range moves with every one: counted, not listed.
+    classified = (flows["item_codes" if "item_codes" in flows else "item"].astype(str) != "").to_numpy(bool)[changed]
+    unlisted, changed = int((~classified).sum()), changed[classified]
     old, new = before.distinct.iloc[before.index[changed]], after.distinct.iloc[after.index[changed]]
-    stricter = _strength(new) >= _strength(old)
-    moved = {
-        name: np.where(stricter, new[name].to_numpy(object), old[name].to_numpy(object))
-        for name in ("control", "regime", "imposing", "citation")
-    }
+    moved = _moved(book, flows.iloc[changed], first, last, assumptions)
     rows = pd.DataFrame(
         {
             **{name: flows[name].astype(str).to_numpy(object)[changed] for name in _shown(flows)},
             "was": _told(old),
             "is": _told(new),
-            **moved,
+            **{name: book.wording.of_rule(name)[moved] for name in ("control", "regime", "imposing", "citation")},
         }
     )
     keys = list(rows.columns)
     table = rows.groupby(keys, sort=True, dropna=False).size().rename("flows").reset_index()
     happened = {control: _happened(book, control, first, last) for control in sorted(set(table["control"]))}
     table["by"] = table["control"].map(happened).astype("str")
+    scopes = book.tables["controls"].set_index("control")["destination_scope"]
+    table["scope"] = table["control"].map(scopes).fillna("").astype("str")
     numbered = rows.merge(table.assign(row=np.arange(len(table))), on=keys, how="left")["row"]
     listed = pd.DataFrame({"flow": changed, "row": numbered.to_numpy(np.int64)})
-    order = [*_shown(flows), "flows", "was", "is", "control", "regime", "imposing", "by", "citation"]
-    return Difference(first, last, table[order], listed, len(flows))
+    order = [*_shown(flows), "flows", "was", "is", "control", "regime", "imposing", "scope", "by", "citation"]
+    return Difference(first, last, table[order], listed, len(flows), unlisted)
 
 
 def horizon(
@@ -227,6 +232,28 @@ def _changed(before: Determinations, after: Determinations) -> np.ndarray[Any, n
     code = kinds.groupby(list(columns), sort=False).ngroup().to_numpy()
     split = len(before.distinct)
     return np.flatnonzero(code[:split][before.index] != code[split:][after.index])
+
+
+def _moved(
+    book: RegimeBook, flows: pd.DataFrame, first: date, last: date, assumptions: Mapping[str, Any] | None
+) -> np.ndarray[Any, np.dtype[np.int64]]:
+    """Return for each changed flow the rank of the control that moved it: the strictest that applies on one day only, or
+    otherwise than on the other."""
+    frames = []
+    for day in (first, last):
+        frame = book.determine(flows, day, assumptions=assumptions).applied
+        frames.append(frame[~frame["conditional"]])
+    every = pd.concat(frames, ignore_index=True)
+    said = ["flow", "control", "status", "policy", "certain", "exception"]
+    alone = every[~every.duplicated(said, keep=False)]
+    levels = {(STATUSES[level], POLICIES[level]): level for level in range(len(STATUSES))}
+    ranks = {rule.control: rule.rank for rule in book.law.rules}
+    rank = alone["control"].map(ranks).to_numpy(np.int64)
+    level = np.array([levels[pair] for pair in zip(alone["status"], alone["policy"], strict=True)], np.int64)
+    order = np.lexsort((rank, alone["certain"].to_numpy(bool), level))
+    found = np.zeros(len(flows), np.int64)
+    found[alone["flow"].to_numpy(np.int64)[order]] = rank[order]  # the last one written is the strictest
+    return found
 
 
 def _strength(table: pd.DataFrame) -> np.ndarray[Any, np.dtype[np.int64]]:

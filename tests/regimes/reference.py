@@ -22,7 +22,7 @@ def read(folder: Path, name: str) -> list[dict[str, str]]:
 def day(text: str) -> date | None:
     if not text:
         return None
-    year, month, number = (text.split("-") + ["01", "01"])[:3]
+    year, month, number = ([*text.split("-"), "01", "01"])[:3]
     return date(int(year), int(month), int(number))
 
 
@@ -116,7 +116,7 @@ class Reference:
 
     # -- items ------------------------------------------------------------------------------------------------------
     def variants(self, text: str) -> tuple[list[list[list[tuple[str, int]]]], bool, set[str]]:
-        """For each list the alternatives, each a list of (code, cap); was nobody asked; lists of codes not in the book."""
+        """For each list the alternatives, each a list of (code, cap); is it unclassified; lists of unknown codes."""
         if text in self.variants_memo:
             return self.variants_memo[text]
         codes = [eccn(c) for c in text.split(";") if c and not c.startswith("HS:")]
@@ -159,7 +159,7 @@ class Reference:
                 best = max(best, min(cap, covers(code, mine)))
         return max(best, 2) if unknown else best
 
-    # -- one control, one flow ------------------------------------------------------------------------------------------
+    # -- one control, one flow --------------------------------------------------------------------------
     def applies(self, row: dict[str, str], flow: dict, when: date) -> tuple[int, int]:
         """How far the control applies (codes aside), and how far an exception lifts it."""
         start = day(row["from"])
@@ -175,7 +175,9 @@ class Reference:
             state = min(state, 2)
         state = min(state, self.in_scope(flow, row["destination_scope"], when))
         if row["end_party"]:
-            state = min(state, self.in_places(flow["end_party_head_office"] or flow["destination"], row["end_party"], when))
+            state = min(
+                state, self.in_places(flow["end_party_head_office"] or flow["destination"], row["end_party"], when)
+            )
         made_there = self.in_name(flow["origin"], home, when)
         reached = made_there
         if state and made_there < 3:
@@ -257,7 +259,7 @@ class Reference:
             states.append(self.in_places(flow["parent"], exception["exporter_head_office"], when))
         return min(states)
 
-    # -- the flow -------------------------------------------------------------------------------------------------------
+    # -- the flow -----------------------------------------------------------------------------------------
     def determine(self, flow: dict, when: date) -> dict[str, str]:
         if flow["origin"] and flow["origin"] == flow["destination"]:
             return self.told((0, 0, ""), (0, 0, ""), (0, 0, ""))
@@ -293,7 +295,9 @@ class Reference:
         for name in sorted(strange):
             home = "EU" if self.lists.get(name) == "EUU" else self.lists.get(name, "")
             if home and self.in_name(flow["origin"], home, when) and self.in_name(flow["destination"], home, when) < 3:
-                high = max(high, (4, -(10**6) + 1 - sorted(self.lists).index(name), f"code-not-in-book:{name}"), key=key)
+                high = max(
+                    high, (4, -(10**6) + 1 - sorted(self.lists).index(name), f"code-not-in-book:{name}"), key=key
+                )
         return self.told(floor, low, high)
 
     def told(self, floor: tuple, low: tuple, high: tuple) -> dict[str, str]:

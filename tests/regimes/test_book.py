@@ -1,0 +1,73 @@
+"""The book and its door to the past: days known and unknown, branches, faults."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import pandas as pd
+import pytest
+
+from supplychain.errors import InputError, UsageError
+from supplychain.facts.package import read_package
+from supplychain.locate import datasets
+from supplychain.regimes import RegimeBook
+
+GALLIUM = pd.DataFrame([{"item_codes": "CN:3C001.ga-metal", "origin": "CHN", "destination": "USA"}])
+
+
+def test_the_bundled_book_passes_strictly_and_holds_all_that_was_read() -> None:
+    tables = read_package(datasets() / "regimes", "regimes", strict=True).tables
+    assert len(tables["regimes"]) == 48
+    facts = tables["controls"][tables["controls"]["regime"] != "us-ccl-multilateral"]
+    assert len(facts) == 217
+    assert (tables["exceptions"]["basis"] == "published").sum() == 12
+    assert set(tables["controls"]["quality"]) <= {"reported", "estimate", "assumption", "derived"}
+    unverified = tables["controls"]["source"].str.contains("unverified")
+    assert (tables["controls"].loc[unverified, "quality"] != "reported").all(), (
+        "general knowledge is never called reported"
+    )
+
+
+def test_a_day_after_the_book_warns_and_names_what_may_have_changed(book: RegimeBook) -> None:
+    assert book.known_as_of == date(2026, 10, 8)
+    assert book.determine(GALLIUM, "2026-10-08").warnings == ()
+    late = book.determine(GALLIUM, "2026-11-27").warnings
+    assert "known as of 2026-10-08" in late[0]
+    assert sum("branch" in text for text in late) == 3
+    assert "silent" in book.determine(GALLIUM, "2019-12-31").warnings[0]
+    assert list(book.branches("2026-11-09")["branch"]) == []
+
+
+def test_each_branch_is_another_book(book: RegimeBook) -> None:
+    denied = book.determine(GALLIUM, "2026-12-01").table["policy"].iloc[0]
+    longer = book.with_branch("chn-ga-ge-sb-denial", "long")
+    assert (denied, longer.determine(GALLIUM, "2026-12-01").table["policy"].iloc[0]) == (
+        "presumption-of-denial",
+        "case-by-case",
+    )
+    assert longer.changes == ("branch chn-ga-ge-sb-denial:long",)
+    assert book.determine(GALLIUM, "2026-12-01").table["policy"].iloc[0] == denied, "the book itself is not changed"
+    with pytest.raises(UsageError, match="chn-ga-ge-sb-denial:lapse"):
+        book.with_branch("chn-ga-ge-sb-denial", "forever")
+
+
+def test_faults_of_the_law_are_told_together(book: RegimeBook) -> None:
+    controls = book.tables["controls"].copy()
+    controls.loc[0, "destination_scope"] = "A:9;D:1"
+    controls.loc[1, "reach"] = "de-minimis-lots"
+    controls.loc[2, "item_code"] = "3C001"
+    groups = pd.concat([book.tables["groups"], book.tables["groups"].iloc[[0]].assign(to=pd.NaT)], ignore_index=True)
+    groups.loc[len(groups) - 1, "from"] = pd.Timestamp("2025-01-01")
+    with pytest.raises(InputError) as caught:
+        book.with_tables("faulty", controls=controls, groups=groups)
+    found = {(p.table, p.column): p for p in caught.value.problems}
+    assert found["controls", "destination_scope"].row == 2
+    assert "A:9" in found["controls", "destination_scope"].cure
+    assert found["controls", "reach"].value == "de-minimis-lots"
+    assert found["controls", "item_code"].row == 4
+    assert any(p.code == "overlap" for p in caught.value.problems)
+
+
+def test_undated_controls_are_listed_and_never_in_force(book: RegimeBook) -> None:
+    standing = book.in_force("2030-01-01").set_index("control")["standing"]
+    assert set(standing[standing == "undated"].index) == {"can-2025-proposed", "dnk-2024", "us-3a090a-china-cbc"}
