@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 # Each module registers its commands; heavy libraries are imported inside the commands, so `--help` stays fast.
-_GROUPS = ("report", "analysis", "structure", "sourcing", "law", "data", "exchange")
+_GROUPS = ("report", "analysis", "structure", "sourcing", "whatif", "law", "data", "exchange")
 
 EXIT_BUG, EXIT_USAGE, EXIT_ENVIRONMENT, EXIT_INTERRUPTED = 1, 2, 5, 130
 

@@ -1,0 +1,220 @@
+"""What an applied scenario costs the buyer: both measures at every horizon, as ranges, by need, plant, product and part."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import pandas as pd
+from scipy import sparse
+
+from supplychain.analysis.cascade import CascadeResult, Gates, cascade
+from supplychain.analysis.exposure import usual_roles
+from supplychain.analysis.flow import after_resourcing
+from supplychain.analysis.resourcing import Resourcing
+from supplychain.case import Case
+from supplychain.network import ROLES, Compiled, Flags, Floats
+from supplychain.shocks import Bound, Shocks, flows_lost
+from supplychain.whatif.apply import MEASURES, Applied
+
+HORIZONS: Final = (3.0, 12.0, 36.0)
+NOISE: Final = 1e-9
+NEED: Final = ["plant", "destination", "item"]
+LOSSES: Final = ["after", "short", "after_high", "short_high"]
+
+
+@dataclass(frozen=True, eq=False)
+class Outlook:
+    """Losses of one scenario, fractions of the need; horizons in months.
+
+    losses: plant, destination, item, measure, horizon, and the bracket [after, short] on what is known, with its ends if
+      every unknown fact were adverse (after_high, short_high).
+    plants: plant, measure, horizon, and for each of the four ends the loss of its worst need, with margin_* (USD a year
+      at risk: the largest over its needs, which all serve the same output; NaN where no margin is known).
+    headline: measure, horizon, the four ends in the mean of the needs (by margin, or equal), margin_* summed over plants.
+    """
+
+    applied: Applied
+    horizons: tuple[float, ...]
+    losses: pd.DataFrame
+    plants: pd.DataFrame
+    headline: pd.DataFrame
+    statuses: tuple[str, ...]
+
+    def head(self, measure: str, horizon: float, end: str = "after") -> float:
+        """Return one figure of the headline."""
+        rows = self.headline
+        row = rows[(rows["measure"] == measure) & (rows["horizon"] == horizon)]
+        return float(row[end].iloc[0])
+
+
+def outlook(
+    applied: Applied, horizons: Sequence[float] = HORIZONS, bounds: Sequence[Bound] = ("optimistic", "pessimistic")
+) -> Outlook:
+    """Return the losses under the scenario. With one bound, the ends ``*_high`` repeat it."""
+    months = tuple(sorted(float(horizon) for horizon in horizons))
+    frames, statuses = [], set()
+    spans = [months] if applied.constant else [(month,) for month in months]
+    for span in spans:
+        case = applied.at(span[-1])
+        found: dict[str, Floats] = {}
+        for bound, names in zip(bounds, (("after", "short"), ("after_high", "short_high")), strict=False):
+            shocks = applied.shocks(span[-1], bound)
+            short = short_run(case, shocks, span)
+            after, told = resourced(case, shocks, span, short)
+            statuses |= told
+            found[names[0]], found[names[1]] = np.minimum(after, short), short
+        for low, high in (("after", "after_high"), ("short", "short_high")):
+            found[high] = np.maximum(found.get(high, found[low]), found[low])
+        needs = case.needs[NEED]
+        rows = np.repeat(np.arange(len(needs)), len(MEASURES) * len(span))
+        frame = needs.iloc[rows].reset_index(drop=True)
+        frame["measure"] = np.tile(np.repeat(np.array(MEASURES, object), len(span)), len(needs))
+        frame["horizon"] = np.tile(np.array(span), len(needs) * len(MEASURES))
+        frames.append(frame.assign(**{name: found[name].ravel() for name in LOSSES}))
+    losses = pd.concat(frames, ignore_index=True)
+    losses = losses.sort_values(
+        ["item", "destination", "plant", "measure", "horizon"], kind="stable", ignore_index=True
+    )
+    weights = need_weights(applied.case)
+    plants = _plants(losses, weights)
+    return Outlook(applied, months, losses, plants, _headline(losses, plants, weights), tuple(sorted(statuses)))
+
+
+def need_weights(case: Case) -> pd.DataFrame:
+    """Return, by plant, destination and item: weight (of the need in the buyer's mean, summing to 1) and margin (USD a
+    year; NaN unknown). Needs weigh by margin, those without one as the mean of the others."""
+    needs = case.needs
+    margin = needs["margin_usd"].to_numpy(float)
+    usual = np.nanmean(margin) if np.isfinite(margin).any() else 1.0
+    weight = np.where(np.isfinite(margin), margin, usual)
+    total = weight.sum()
+    weight = weight / total if total > 0 else np.full(len(weight), 1.0 / max(len(weight), 1))
+    return needs[NEED].assign(weight=weight, margin=margin)
+
+
+def short_run(case: Case, shocks: Shocks, months: Sequence[float]) -> Floats:
+    """Return what the needs feel in the short run, (N, B, T)."""
+    found = cascade(case.compiled, shocks, months, keep_supplies=False)
+    return felt(case, found)
+
+
+def felt(case: Case, found: CascadeResult) -> Floats:
+    """Return what each need feels of its market's loss, (N, B, T): a plant by its own stock and the item's role."""
+    compiled, needs = case.compiled, case.needs
+    loss = np.ascontiguousarray(found.market_loss[needs["market"].to_numpy()])
+    own = needs["need"].to_numpy()
+    plants = np.flatnonzero(own >= 0)
+    if len(plants):
+        flat = found.market_loss.reshape(compiled.n_markets, -1)
+        every = Gates(compiled, found.horizons).felt(flat).reshape(compiled.n_needs, *found.market_loss.shape[1:])
+        loss[plants] = every[own[plants]]
+    return loss
+
+
+def resourced(case: Case, shocks: Shocks, months: Sequence[float], short: Floats) -> tuple[Floats, set[str]]:
+    """Return losses after re-sourcing, (N, B, T), and the solver's words. Needs alike in all share one LP."""
+    compiled, needs = case.compiled, case.needs
+    resourcing = Resourcing.from_network(case.network, case.assumptions.settings.get("resourcing"))
+    share = case.demand_shares if resourcing.outbid_rivals > 0 else np.ones(len(needs))
+    lost = shocks.flow_lost.toarray()
+    first: dict[tuple[object, ...], int] = {}
+    of = np.zeros(len(needs), np.intp)
+    for row, (market, need) in enumerate(zip(needs["market"], needs["need"], strict=True)):
+        offers = slice(int(compiled.offer_start[market]), int(compiled.offer_start[market + 1]))
+        own = (compiled.need_role[need], compiled.need_stock_days[need], compiled.need_life_months[need])
+        key = (compiled.market_item[market], need < 0 or own, lost[offers].tobytes(), share[row])
+        of[row] = first.setdefault(key, row)
+    chosen, position = np.unique(of, return_inverse=True)
+    found = after_resourcing(
+        compiled,
+        shocks,
+        needs["market"].to_numpy()[chosen],
+        resourcing,
+        months,
+        short[chosen],
+        needs["need"].to_numpy()[chosen],
+        share[chosen].tolist(),
+    )
+    return found.loss[position], set(np.unique(found.status[found.loss > NOISE]).tolist())
+
+
+def _plants(losses: pd.DataFrame, weights: pd.DataFrame) -> pd.DataFrame:
+    table = losses.merge(weights, on=NEED, how="left", validate="many_to_one")
+    for end in LOSSES:
+        table[f"margin_{end}"] = table[end] * table["margin"]
+    table["place"] = table["plant"].where(table["plant"] != "", table["destination"])
+    ends = [*LOSSES, *(f"margin_{end}" for end in LOSSES)]
+    found = table.groupby(["place", "measure", "horizon"], sort=True)[ends].max().reset_index()
+    return found.rename(columns={"place": "plant"})
+
+
+def _headline(losses: pd.DataFrame, plants: pd.DataFrame, weights: pd.DataFrame) -> pd.DataFrame:
+    table = losses.merge(weights, on=NEED, how="left", validate="many_to_one")
+    for end in LOSSES:
+        table[end] = table[end] * table["weight"]
+    mean = table.groupby(["measure", "horizon"], sort=True)[LOSSES].sum()
+    margins = plants.groupby(["measure", "horizon"], sort=True)[[f"margin_{end}" for end in LOSSES]]
+    return mean.join(margins.sum(min_count=1)).reset_index()
+
+
+def split(applied: Applied, horizon: float = 12.0) -> pd.DataFrame:
+    """Return what each part of the refused flows takes alone in the short run (buyer's mean): measure, by (imposing,
+    regime, role, tier, item, outage), value, loss."""
+    case = applied.at(horizon)
+    compiled = case.compiled
+    own = applied.own_lost(horizon)
+    weight = need_weights(case)["weight"].to_numpy(float)
+    rows: list[tuple[str, str, str, float]] = []
+    for measure, refused in zip(MEASURES, (case.denied_flows(), case.leave_flows()), strict=True):
+        parts = [part for part in _parts(case, refused) if part[2].any()]
+        if parts:
+            names = [f"{by}:{value}" for by, value, _ in parts]
+            loss = short_run(case, flows_lost(compiled, names, [mask for _, _, mask in parts]), (horizon,))
+            mean = weight @ loss[:, :, 0]
+            rows += [(measure, by, value, float(x)) for (by, value, _), x in zip(parts, mean, strict=True)]
+        if own.any():
+            only = Shocks(("outage",), sparse.csc_array(own[:, None]), sparse.csc_array((compiled.n_offers, 1)))
+            rows.append(
+                (
+                    measure,
+                    "outage",
+                    "outages of the scenario",
+                    float(weight @ short_run(case, only, (horizon,))[:, 0, 0]),
+                )
+            )
+    table = pd.DataFrame(rows, columns=["measure", "by", "value", "loss"])
+    return table[table["loss"] > NOISE].reset_index(drop=True)
+
+
+def _parts(case: Case, refused: Flags) -> Iterator[tuple[str, str, Flags]]:
+    """Yield (by, value, offers) of the parts of the refused flows."""
+    compiled: Compiled = case.compiled
+    item = compiled.market_item[compiled.offer_market]
+    for state in case.imposing_states:
+        yield "imposing", state, refused & case.leave_flows(imposing=[state])
+    for regime in case.regimes:
+        yield "regime", regime, refused & case.leave_flows(regime=regime)
+    role = usual_roles(compiled)[item]
+    for code, name in enumerate(ROLES):
+        yield "role", name, refused & (role == code)
+    tier = case.network.items["tier"].to_numpy(float)[item]
+    for number in sorted(set(tier[refused & np.isfinite(tier)])):
+        yield "tier", f"{number:g}", refused & (tier == number)
+    for code in np.unique(item[refused]):
+        yield "item", compiled.items[code], refused & (item == code)
+
+
+def waiting(applied: Applied) -> dict[str, float]:
+    """Return what leave costs in time, over the direct flows to the buyer's needs, weighed by need and share: `needs_leave`
+    (part that needs leave or may) and `licence_days` (mean days of waiting, over all flows)."""
+    case = applied.case
+    compiled = case.compiled
+    weight = np.zeros(compiled.n_markets)
+    np.add.at(weight, case.needs["market"].to_numpy(), need_weights(case)["weight"].to_numpy(float))
+    flow = weight[compiled.offer_market] * compiled.offer_weight
+    status = case.determinations.table["status"].to_numpy(object)
+    leave = np.isin(status, ["licence", "prohibited", "indeterminate"])
+    return {"needs_leave": float(flow @ leave), "licence_days": float(flow @ applied.licence_days())}

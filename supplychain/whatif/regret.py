@@ -1,0 +1,103 @@
+"""What a scenario costs to serve: the plan held from before against the plan made for the scenario, and the regret."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Final
+
+import numpy as np
+import pandas as pd
+
+from supplychain.analysis.cascade import cascade
+from supplychain.case import Case
+from supplychain.errors import NoAnswer
+from supplychain.network import Floats
+from supplychain.sourcing import Plan, Policy, load_policy, make_plan
+from supplychain.sourcing.core import margins
+from supplychain.sourcing.from_case import problem_from_case
+from supplychain.sourcing.problem import SourcingProblem
+from supplychain.whatif.apply import Applied
+
+HORIZON: Final = 12.0
+
+
+@dataclass(frozen=True)
+class Regret:
+    """Costs of a year under a scenario, in ``currency`` ("index": one need of a year costs 1; see `supplychain source`).
+
+    held: the plan made before the scenario, kept; new: the plan made for it. Each is purchase plus the margin of what
+    stays unmet. regret = held - new: what knowing the scenario would have saved. note: why there is no plan, if so.
+    """
+
+    currency: str
+    held: float = np.nan
+    new: float = np.nan
+    held_purchase: float = np.nan
+    new_purchase: float = np.nan
+    held_unmet: float = np.nan
+    new_unmet: float = np.nan
+    regret: float = np.nan
+    note: str = ""
+
+
+def plan_before(case: Case, policy: Policy | None = None) -> Plan:
+    """Return the plan for the case as it is: the one that a buyer holds when the scenario comes."""
+    policy = policy or load_policy("cheapest")
+    return make_plan(problem_from_case(case, policy), policy)
+
+
+def regret(applied: Applied, held: Plan) -> Regret:
+    """Return what the held plan costs under the scenario against one made for it. Flows refused on the scenario's day
+    deliver nothing; what a maker can still make in the short run limits both plans; unmet demand costs its margin."""
+    policy = held.policy
+    try:
+        problem = problem_from_case(applied.at(HORIZON), policy)
+        output = _output(applied, problem)
+        limited = replace(problem, supplies=problem.supplies.assign(capacity=_capacity(problem, output)))
+        plan = make_plan(limited, policy)
+    except NoAnswer as error:
+        return Regret(held.problem.currency, note=str(error).splitlines()[0])
+    lines, needs, supplies = problem.lines, problem.needs, problem.supplies
+    keys = _keys(problem)
+    before = pd.Series(held.contracts.buy[:, -1], index=_keys(held.problem)).reindex(keys).fillna(0.0).to_numpy(float)
+    kept = before * output[problem.supply] * ~problem.closed
+    price = margins(problem, policy) * needs["demand"].to_numpy(float)
+    unit = lines["unit_cost"].to_numpy(float) * problem.line_demand
+    fees = supplies["qualification_cost"].to_numpy(float) * supplies["new"].to_numpy(bool)
+
+    def cost(share: Floats) -> tuple[float, float]:
+        unmet = np.clip(1.0 - np.bincount(problem.need, share, len(needs)), 0.0, 1.0)
+        used = np.bincount(problem.supply, share, len(supplies)) > 1e-9
+        scale = problem.periods
+        return float(share @ unit * scale + fees[used].sum()), float(unmet @ price * scale)
+
+    held_purchase, held_unmet = cost(kept)
+    new_purchase, new_unmet = cost(plan.contracts.buy[:, -1])
+    total_held, total_new = held_purchase + held_unmet, new_purchase + new_unmet
+    return Regret(
+        problem.currency, total_held, total_new, held_purchase, new_purchase, held_unmet, new_unmet,
+        total_held - total_new, "; ".join(plan.relaxed[:3]),
+    )  # fmt: skip
+
+
+def _keys(problem: SourcingProblem) -> pd.MultiIndex:
+    needs, supplies = problem.needs.iloc[problem.need], problem.supplies.iloc[problem.supply]
+    return pd.MultiIndex.from_arrays(
+        [needs["plant"].to_numpy(), needs["item"].to_numpy(), supplies["supply"].to_numpy()]
+    )
+
+
+def _output(applied: Applied, problem: SourcingProblem) -> Floats:
+    """Part of its usual output that each supply of the problem can make in the mean of the horizon, in the short run."""
+    case = applied.at(HORIZON)
+    shocks = applied.shocks(HORIZON).take([0])
+    made = cascade(case.compiled, shocks, (HORIZON,), markets=[]).output[:, 0, 0]
+    at = pd.Index(case.compiled.supply_ids).get_indexer(pd.Index(problem.supplies["supply"]))
+    return np.where(at >= 0, made[np.maximum(at, 0)], 1.0)
+
+
+def _capacity(problem: SourcingProblem, output: Floats) -> Floats:
+    capacity = problem.supplies["capacity"].to_numpy(float)
+    sold = np.bincount(problem.supply, problem.lines["today"].to_numpy(float) * problem.line_demand, len(capacity))
+    known = np.where(np.isinf(capacity) & (output < 1), sold, capacity)
+    return np.asarray(np.where(output < 1, np.where(output > 1e-6, known * output, 0.0), capacity))
