@@ -94,11 +94,13 @@ def choke_points(
     horizons: Sequence[float] = (3, 12, 36),
     threshold: float = THRESHOLD,
     regime: str = IEC,
+    single_sources: bool = True,
     step: Callable[[str], None] | None = None,
 ) -> ChokePoints:
     """Return the first `top` elements of each kind (None: all that cost anything), with evidence and concentration.
 
-    `regime` is the arrangement that the w1 columns speak of. `step` is told what is being computed.
+    `regime` is the arrangement that the w1 columns speak of. `single_sources=False` leaves that table empty. `step` is
+    told what is being computed.
     """
     unknown = [kind for kind in kinds if kind not in KINDS]
     if unknown:
@@ -111,11 +113,11 @@ def choke_points(
         if step:
             step(f"losing every {kind}")
         parts.append(_study(view, kind, elements(case.compiled, kind), top))
-    if step:
-        step("losing single sources")
     chain = np.unique(np.concatenate([model.chain.items for model in view.models[0]]))
     shares = concentration(case.network, case.compiled, chain)
-    singles = _singles(view, shares)
+    if step and single_sources:
+        step("losing single sources")
+    singles = _singles(view, shares if single_sources else shares.iloc[:0])
     tiers = [through_tiers(case.network, case.compiled, product) for product in case.products]
     return ChokePoints(
         table=_ranked([part.table for part in parts]),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import pandas as pd
@@ -14,7 +14,7 @@ from supplychain.analysis.chokepoints import need_loss
 from supplychain.analysis.flow import loss_after
 from supplychain.errors import UsageError
 from supplychain.network import Floats
-from supplychain.shocks import Shocks, refuse_all, states
+from supplychain.shocks import Bound, Shocks, refuse_all, states
 
 if TYPE_CHECKING:
     from supplychain.case import Case
@@ -92,9 +92,8 @@ def refusals(
     return Refusals(frame, chosen, months, solved)
 
 
-def _losses(case: Case, chosen: Sequence[str], months: Sequence[float], bound: str) -> tuple[dict[str, object], int]:
-    side = "pessimistic" if bound == "pessimistic" else "optimistic"
-    shocks = refuse_all(case.compiled, chosen, side).beside(case.at_leave_by_state(chosen, side))
+def _losses(case: Case, chosen: Sequence[str], months: Sequence[float], bound: Bound) -> tuple[dict[str, Any], int]:
+    shocks = refuse_all(case.compiled, chosen, bound).beside(case.at_leave_by_state(chosen, bound))
     short = _short(case, shocks, months)
     found = loss_after(case, shocks, months, short)
     # Rows run over measure, state, need, horizon; losses over need, shock (measure, then state), horizon.
