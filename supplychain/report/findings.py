@@ -42,6 +42,7 @@ class Findings:
     names: Names
     tables: Mapping[str, pd.DataFrame]
     addresses: Mapping[str, str]
+    no_plan: str = ""  # why there is no sourcing plan
     solves: tuple[Mapping[str, Any], ...] = ()
     warnings: tuple[str, ...] = ()
 
@@ -49,6 +50,15 @@ class Findings:
     def as_of(self) -> str:
         """The date of the law, as words: "1 Nov 2026"."""
         return words.day(self.on)
+
+    def place(self, plant: str, destination: str) -> str:
+        """Return how a plant is called: its id and state; only the state where the buyer is a country."""
+        state = self.names.state(destination)
+        return f"{plant}, {state}" if plant else state
+
+    def note(self, unknown: float) -> str:
+        """Return what every picture says under itself: the date of the law and the unknown share."""
+        return f"Law as of {self.as_of}; unknown facts may add up to {words.percent(unknown)}."
 
     def citations(self, text: str) -> tuple[Link, ...]:
         """Return the sources in a cell as links, by id; where there are many, the first and how many more."""

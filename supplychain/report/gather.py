@@ -10,6 +10,7 @@ import pandas as pd
 
 from supplychain.analysis.chokepoints import ChokePoints, choke_points, need_weights
 from supplychain.analysis.exposure import Exposure, exposure
+from supplychain.errors import NoAnswer, SupplychainError
 from supplychain.report import cliffs, law, matrix, unknowns
 from supplychain.report.findings import Findings
 from supplychain.report.names import Names
@@ -18,7 +19,7 @@ from supplychain.sourcing.plan import Plan, make_plan
 from supplychain.sourcing.policy import load_policy
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from supplychain.case import Case
 
@@ -26,7 +27,7 @@ HORIZON = 12.0  # months at which the headlines are read
 HORIZONS = (3.0, 12.0, 36.0)
 KINDS = ("jurisdiction", "organisation", "item")
 TOP = 10
-DEFAULT_POLICY = "n-1-secure"
+DEFAULT_POLICIES = ("n-1-secure", "balanced")  # the first that has an answer
 _NEED = ["plant", "destination", "item"]
 _MEASURE = {"in force": "in_force", "at leave": "at_leave"}
 
@@ -37,7 +38,7 @@ class Results:
 
     exposure: Exposure
     chokes: ChokePoints
-    plan: Plan
+    plan: Plan | None
 
 
 def gather(case: Case, policy: str | None, step: Callable[[str], None]) -> Findings:
@@ -49,8 +50,7 @@ def gather(case: Case, policy: str | None, step: Callable[[str], None]) -> Findi
     step("choke points")
     chokes = choke_points(case, KINDS, TOP, (HORIZON,))
     step("sourcing plan")
-    rules = load_policy(policy or DEFAULT_POLICY)
-    plan = make_plan(problem_from_case(case, rules), rules)
+    plan, refused = _plan(case, (policy,) if policy else DEFAULT_POLICIES)
     step("arranging the tables")
     results = Results(shown, chokes, plan)
     tables = _tables(case, results, found)
@@ -70,7 +70,8 @@ def gather(case: Case, policy: str | None, step: Callable[[str], None]) -> Findi
         tables=tables,
         addresses=addresses,
         solves=_solves(results),
-        warnings=tuple(dict.fromkeys([*case.warnings, *plan.notes, *chokes.warnings])),
+        warnings=tuple(dict.fromkeys([*case.warnings, *(plan.notes if plan else ()), *chokes.warnings, *refused])),
+        no_plan=refused[-1] if plan is None else "",
     )
 
 
@@ -78,7 +79,7 @@ def _tables(case: Case, results: Results, found: pd.DataFrame) -> dict[str, pd.D
     compiled = case.compiled
     applied = case.determinations.applied
     firm = applied[~applied["conditional"]]
-    shown, plan = results.exposure, results.plan
+    shown = results.exposure
     by_item = matrix.by_item(compiled, found)
     by_state = matrix.by_state(compiled, firm)
     tables = {
@@ -98,12 +99,7 @@ def _tables(case: Case, results: Results, found: pd.DataFrame) -> dict[str, pd.D
         "chains": chains(shown),
         "controls_by_item": by_state,
         "controls_by_state": controls_by_state(by_state),
-        "plan_lines": plan.lines,
-        "plan_needs": plan.needs,
-        "plan_threats": plan.threats,
-        "plan_qualifications": plan.qualifications,
-        "plan_summary": plan_summary(plan),
-        "plan_relaxed": pd.DataFrame({"rule": list(plan.relaxed)}, dtype="str"),
+        **plan_tables(results.plan),
         "cliffs": cliffs.effects(case, cliffs.ahead(case.book.tables, case.on), HORIZON),
         "unknowns": unknowns.table(case, HORIZON),
         "unattributed": unknowns.unattributed(compiled),
@@ -263,6 +259,40 @@ def chains(shown: Exposure) -> pd.DataFrame:
     return pd.DataFrame(steps, columns=["chain", "step", "item", "loss"])
 
 
+def _plan(case: Case, policies: Sequence[str]) -> tuple[Plan | None, list[str]]:
+    """Return the plan of the first policy that has one, and why the others have none.
+
+    A plan without proof, or one that fails its own check, is never shown; the report says so and goes on.
+    """
+    refused: list[str] = []
+    for name in policies:
+        rules = load_policy(name)
+        try:
+            return make_plan(problem_from_case(case, rules), rules), refused
+        except NoAnswer as error:
+            refused.append(f"policy {rules.title}: {str(error).splitlines()[0]}")
+        except SupplychainError as error:
+            if type(error) is not SupplychainError:
+                raise
+            refused.append(f"policy {rules.title}: {str(error).splitlines()[0]}")
+    return None, refused
+
+
+def plan_tables(plan: Plan | None) -> dict[str, pd.DataFrame]:
+    """Return the tables of the plan; without a plan each is empty."""
+    if plan is None:
+        names = ("plan_lines", "plan_needs", "plan_threats", "plan_qualifications", "plan_summary", "plan_relaxed")
+        return {name: pd.DataFrame({"none": pd.Series([], dtype="str")}) for name in names}
+    return {
+        "plan_lines": plan.lines,
+        "plan_needs": plan.needs,
+        "plan_threats": plan.threats,
+        "plan_qualifications": plan.qualifications,
+        "plan_summary": plan_summary(plan),
+        "plan_relaxed": pd.DataFrame({"rule": list(plan.relaxed)}, dtype="str"),
+    }
+
+
 def plan_summary(plan: Plan) -> pd.DataFrame:
     """Return the figures of the plan as ``figure, value`` (text), with the policy in words."""
     lines = plan.lines[plan.lines["period"] == plan.lines["period"].max()]
@@ -318,16 +348,20 @@ def _solves(results: Results) -> tuple[dict[str, Any], ...]:
             "examined": chokes.examined,
             "solved": chokes.solved,
         },
-        {
-            "what": f"sourcing plan ({plan.policy.name})",
-            "method": "mixed-integer linear programme",
-            "status": plan.status,
-            "objective": _number(plan.outcome.objective),
-            "bound": _number(plan.outcome.bound),
-            "gap": _number(plan.outcome.gap),
-            "check": f"{sum(plan.checked.counts.values())} rules recomputed from the data, all hold",
-        },
+        *([_plan_record(plan)] if plan is not None else []),
     )
+
+
+def _plan_record(plan: Plan) -> dict[str, Any]:
+    return {
+        "what": f"sourcing plan ({plan.policy.name})",
+        "method": "mixed-integer linear programme",
+        "status": plan.status,
+        "objective": _number(plan.outcome.objective),
+        "bound": _number(plan.outcome.bound),
+        "gap": _number(plan.outcome.gap),
+        "check": f"{sum(plan.checked.counts.values())} rules recomputed from the data, all hold",
+    }
 
 
 def _number(value: float) -> float | None:

@@ -81,4 +81,5 @@ def sources(case: Case, used: set[str]) -> pd.DataFrame:
 
 def split_sources(text: str) -> list[str]:
     """Return the ids in a cell of sources; ``none`` and ``unverified`` are words, not sources."""
-    return [part for part in str(text).split(";") if part and part not in ("none", "unverified")]
+    parts = (part.strip() for part in str(text).split(";"))
+    return [part for part in parts if part and part not in ("none", "unverified")]

@@ -11,7 +11,7 @@ import pandas as pd
 
 from supplychain.errors import UsageError
 from supplychain.locate import datasets, models
-from supplychain.report import manifest, sections, sections_law, sections_plan, summary, words
+from supplychain.report import manifest, sections_chokes, sections_exposure, sections_law, sections_plan, summary, words
 from supplychain.report.pages import render
 from supplychain.report.run import check_target, writing
 
@@ -140,11 +140,11 @@ def page(findings: Findings) -> str:
         "illustrative": _INVENTED if findings.illustrative else "",
     }
     built = [
-        sections.plant_section(findings),
-        sections.item_section(findings),
-        sections.choke_section(findings),
-        sections.network_section(findings),
-        sections.map_section(findings),
+        sections_exposure.plant_section(findings),
+        sections_exposure.item_section(findings),
+        sections_chokes.choke_section(findings),
+        sections_chokes.network_section(findings),
+        sections_chokes.map_section(findings),
         sections_law.control_section(findings),
         sections_plan.sourcing_section(findings),
         sections_law.cliff_section(findings),
@@ -156,7 +156,7 @@ def page(findings: Findings) -> str:
     footer = [LAWFUL]
     if findings.illustrative:
         footer.append(f"Illustrative buyer. {_INVENTED}")
-    opening = [sections.headline_figure(findings)]
+    opening = [sections_exposure.headline_figure(findings)]
     return render(head, summary.sentences(findings), opening, built, footer, findings.citations)
 
 

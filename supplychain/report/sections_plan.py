@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from supplychain.report import words
-from supplychain.report.sections import place_label
 from supplychain.report.view import Column, Section, Sheet, sheet
 
 if TYPE_CHECKING:
@@ -41,6 +40,9 @@ def cost_words(plan: dict[str, Any]) -> str:
 
 def sourcing_section(findings: Findings) -> Section:
     """The plan: its figures, every change of share, whom to qualify, which rules gave way, losses before and after."""
+    if findings.no_plan:
+        said = f"No plan is shown: none was proved under the rules asked for. {findings.no_plan}"
+        return Section("sourcing", "Recommended sourcing", (said,), breaks=True)
     plan = figures(findings)
     rows = findings.tables["plan_relaxed"]
     given = (
@@ -114,7 +116,7 @@ def _changes(findings: Findings) -> Sheet:
     sites = dict(zip(findings.tables["plan_needs"]["plant"], findings.tables["plan_needs"]["site"], strict=True))
     shown = moved.assign(
         need=[
-            f"{names.item(item)}, {place_label(findings, '' if findings.is_country else plant, sites.get(plant, ''))}"
+            f"{names.item(item)}, {findings.place('' if findings.is_country else plant, sites.get(plant, ''))}"
             for item, plant in zip(moved["item"], moved["plant"], strict=True)
         ],
         maker=[

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from supplychain.report import cliffs, words
-from supplychain.report.sections import place_label
 from supplychain.report.sections_plan import cost_words, figures
 
 if TYPE_CHECKING:
@@ -45,7 +44,8 @@ def _exposure(findings: Findings) -> Sentence:
             "lead": "Nothing that this case needs hangs on the leave of a state.",
             "body": f"No need loses anything within {within} if all leave were refused.",
         }
-    where = place_label(findings, str(worst["plant"]), str(worst["destination"]))
+    where = findings.place(str(worst["plant"]), str(worst["destination"]))
+    where = f"{'at' if worst['plant'] else 'in'} {where}"
     hit = f"{words.number(leave['needs_hit'])} of {words.number(leave['needs'])}"
     hardest = words.bracket(worst["after_resourcing"], worst["short_run"], worst["unknown"])
     mean_loss = words.bracket(*_ends(leave))
@@ -54,7 +54,7 @@ def _exposure(findings: Findings) -> Sentence:
         "lead": f"{hit} needs hang on the leave of states.",
         "body": (
             f"If all leave were refused, the needs would lose {mean_loss} on average within {within}: the low end "
-            f"after re-sourcing, the high end before it. The hardest hit is {item} at {where}, {hardest}. "
+            f"after re-sourcing, the high end before it. The hardest hit is {item} {where}, {hardest}. "
             f"{_already(force)}"
         ),
     }
@@ -124,6 +124,8 @@ def _states(findings: Findings) -> Sentence:
 
 
 def _plan(findings: Findings) -> Sentence:
+    if findings.no_plan:
+        return {"lead": "No sourcing plan is recommended.", "body": f"None was proved: {findings.no_plan}"}
     plan = figures(findings)
     kept = ""
     if plan["rules_given_way"]:
