@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -229,26 +229,9 @@ def lexicographic(
     left is a linear program whose best face is kept exactly (complementary slackness), so no tolerance leaks from
     one of `goals` to the next. Returns the point and whether every step was proven.
     """
-    began = time.perf_counter()
     complete = True
     if linear.is_mip:
-        live, value = LiveModel(linear), float(whole_goals[0] @ x)
-        held = whole_goals[0]
-        _narrow(live, held, value)
-        for goal in whole_goals[1:]:
-            if not goal.any():
-                continue
-            scale = max(1.0, abs(value))
-            live.add_rows(sparse.csr_array((held / scale)[None, :]), [-np.inf], [value / scale + TIE])
-            live.set_costs(np.arange(len(goal)), goal)
-            left = seconds - (time.perf_counter() - began)
-            better = live.solve(time_limit=max(left, 0.5), gap=1e-6, start=x)
-            if not better.has_values:
-                complete = False
-                break
-            complete &= better.status == "optimal"
-            x, held = better.values, goal
-            value = float(goal @ x)
+        x, complete = _settle_whole(linear, x, whole_goals, seconds)
         linear = linear.with_integers_fixed(x)
     live = LiveModel(linear)
     for step, cost in enumerate(goals):
@@ -264,27 +247,55 @@ def lexicographic(
     return x, complete
 
 
-def _narrow(live: LiveModel, cost: Floats, value: float) -> None:
-    """Fix what no point of cost `value` can have otherwise, by the dual prices of the relaxation.
+def _settle_whole(linear: LinearModel, x: Floats, goals: Sequence[Floats], seconds: float) -> tuple[Floats, bool]:
+    """The best point by several goals in turn, earlier ones held as rows, on as little of the model as is needed."""
+    for live in _narrowed(linear, goals[0], x):
+        began, point, value, held = time.perf_counter(), x, float(goals[0] @ x), goals[0]
+        proven = True
+        for goal in goals[1:]:
+            if not goal.any():
+                continue
+            scale = max(1.0, abs(value))
+            live.add_rows(sparse.csr_array((held / scale)[None, :]), [-np.inf], [value / scale + TIE])
+            live.set_costs(np.arange(len(goal)), goal)
+            left = seconds - (time.perf_counter() - began)
+            better = live.solve(time_limit=max(left, 0.5), gap=1e-6, start=point)
+            if not better.has_values:
+                break
+            proven &= better.status == "optimal"
+            point, held, value = better.values, goal, float(goal @ better.values)
+        else:
+            return point, proven
+    return x, False
 
-    Where the relaxation is as good as the plan, every best plan lies on its best face. Else a whole column whose
-    reduced cost exceeds the gap stays at its bound (reduced-cost fixing).
+
+def _narrowed(linear: LinearModel, cost: Floats, x: Floats) -> Iterator[LiveModel]:
+    """The model with all fixed that no point as good as `x` can have otherwise, by the dual prices of the
+    relaxation.
+
+    Where the relaxation is as good as `x`, every best plan lies on its best face. Rounding may leave no whole
+    point exactly on it; then, and where there is a gap, a whole column whose reduced cost exceeds the gap stays
+    at its bound.
     """
-    relaxed = LiveModel(live.model.relaxed())
+    relaxed = LiveModel(linear.relaxed())
     relaxed.set_costs(np.arange(len(cost)), cost)
     root = relaxed.solve(certify=False)
     if root.status != "optimal":
+        yield LiveModel(linear)
         return
+    value = float(cost @ x)
     room = TIE * max(1.0, abs(value))
     gap = max(value - float(cost @ root.values), 0.0)
     if gap <= room:
+        live = LiveModel(linear)
         _keep_face(live, root, cost)
-        return
-    model = live.model
-    stuck = np.flatnonzero(model.integer & (np.abs(root.reduced) > gap + 10 * room))
+        yield live
+    live = LiveModel(linear)
+    stuck = np.flatnonzero(linear.integer & (np.abs(root.reduced) > gap + 10 * room))
     if len(stuck):
-        at = np.where(root.reduced > 0, model.col_lower, model.col_upper)[stuck]
+        at = np.where(root.reduced > 0, linear.col_lower, linear.col_upper)[stuck]
         live.set_columns(stuck, at, at)
+    yield live
 
 
 def _keep_face(live: LiveModel, found: Solution, cost: Floats) -> None:

@@ -1,5 +1,5 @@
-"""Facility location instances as data packages: a facility is a supply with a fixed cost to qualify, a customer a plant,
-and serving it a lane with a price; and the readers of the OR-Library and Holmberg formats."""
+"""Facility location instances as data packages: a facility is a supply with a fixed cost to qualify, a customer a
+plant, and serving it a lane with a price; and the readers of the OR-Library and Holmberg formats."""
 
 from __future__ import annotations
 
