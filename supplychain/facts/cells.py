@@ -121,7 +121,7 @@ def blank_column(column: Column, length: int) -> pd.Series:
     if column.type == "boolean":
         return pd.Series(pd.array([None] * length, dtype="boolean"))
     if column.type == "date":
-        return pd.Series(np.full(length, np.datetime64("NaT"), dtype="datetime64[s]"))
+        return pd.Series(np.full(length, np.datetime64("NaT", "s"), dtype="datetime64[s]"))
     return _strings(pa.array([""] * length, pa.large_string()))
 
 
@@ -226,10 +226,10 @@ def _day(text: str) -> np.datetime64:
         try:
             day = date(int(match[1]), int(match[2] or 1), int(match[3] or 1))
         except ValueError:
-            return np.datetime64("NaT")
+            return np.datetime64("NaT", "s")
         if 1800 <= day.year <= 2200:
             return np.datetime64(day, "s")
-    return np.datetime64("NaT")
+    return np.datetime64("NaT", "s")
 
 
 def date_cure(text: str) -> str:
