@@ -162,6 +162,9 @@ def page(findings: Findings) -> str:
 
 def _body(request: Request, case: Case, findings: Findings) -> dict[str, Any]:
     """What the manifest says of the run beside files and versions."""
+    from supplychain.analysis.cascade import TOLERANCE
+    from supplychain.solve import FEASIBLE, PROVEN, THREADS
+
     return {
         "request": request.record(),
         "buyer": findings.buyer,
@@ -172,8 +175,8 @@ def _body(request: Request, case: Case, findings: Findings) -> dict[str, Any]:
         "destinations": list(findings.destinations),
         "inputs": _inputs(case),
         "seed": request.seed,
-        "threads": 1,
-        "tolerances": {"cascade": 1e-10, "linear programme": 1e-6, "gap called optimal": 1e-6},
+        "threads": THREADS,
+        "tolerances": {"cascade": TOLERANCE, "feasible, relative": FEASIBLE, "gap called optimal": PROVEN},
         "solves": list(findings.solves),
         "warnings": list(findings.warnings),
     }

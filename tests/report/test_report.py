@@ -1,0 +1,196 @@
+"""The whole report on the bundled data: its parts, its numbers, its files, and what verifies them."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from supplychain.cli import run as command
+from supplychain.report import words
+from supplychain.report.make import Request, make
+from supplychain.report.verify import verify
+
+pytestmark = pytest.mark.xdist_group("report")  # one worker makes the report that these tests read
+
+SECTIONS = (
+    "plants",
+    "items",
+    "chokes",
+    "network",
+    "states",
+    "control",
+    "sourcing",
+    "ahead",
+    "unknown",
+    "law",
+    "method",
+)
+
+
+@dataclass(frozen=True)
+class Made:
+    folder: Path
+    html: str
+    manifest: dict[str, object]
+
+    def table(self, name: str) -> pd.DataFrame:
+        return pd.read_parquet(self.folder / "tables" / f"{name}.parquet")
+
+
+def quiet(_: str) -> None:
+    """Progress goes nowhere."""
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
+    folder = tmp_path_factory.mktemp("report") / "run"
+    page = make(Request(), folder, quiet)
+    return Made(folder, page.read_text(encoding="utf-8"), json.loads((folder / "manifest.json").read_text()))
+
+
+class Page(HTMLParser):
+    """Text by section, and whatever a browser would fetch."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.fetched: list[str] = []
+        self.links: list[str] = []
+        self.words: list[str] = []
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        for name, value in attrs:
+            if tag == "a" and name == "href":
+                self.links.append(value or "")
+            elif name in ("src", "srcset", "href", "data", "xlink:href", "style") or name.startswith("on"):
+                self.fetched.append(f"{tag} {name}")
+
+    def handle_data(self, data: str) -> None:
+        self.words.append(data)
+
+    @property
+    def text(self) -> str:
+        return " ".join(" ".join(self.words).split())
+
+
+def test_every_section_is_there_and_in_the_contents(made: Made) -> None:
+    for anchor in SECTIONS:
+        assert f'<section id="{anchor}"' in made.html
+        assert f'<a href="#{anchor}">' in made.html
+    assert made.html.count("<li><b>") == 5  # the five sentences
+    assert len(made.html.encode()) < 6_000_000
+
+
+def test_it_fetches_nothing_and_links_only_to_sources(made: Made) -> None:
+    page = Page(made.html)
+    assert not page.fetched
+    outward = {link for link in page.links if not link.startswith("#")}
+    known = set(made.table("sources")["url"])
+    assert outward
+    assert outward <= known
+    assert "<script" not in made.html
+
+
+def test_it_says_what_is_illustrative_and_lawful_and_dated(made: Made) -> None:
+    text = Page(made.html).text
+    assert text.count("Illustrative buyer.") == 2  # on the first page, and at the end
+    assert "serves lawful planning" in text
+    assert "Law as of 1 Nov 2026" in text.replace("\u00a0", " ")
+    assert "known as of 2026-10-08" in text
+    assert made.manifest["illustrative"] is True
+
+
+def test_every_picture_has_words_a_date_an_unknown_share_and_a_table(made: Made) -> None:
+    figures = re.findall(r"<figure.*?</figure>", made.html, re.DOTALL)
+    assert len(figures) >= 6
+    for figure in figures:
+        assert re.search(r'role="img" aria-label="[^"]{10,}"', figure)
+        caption = re.sub(r"<[^>]+>", "", figure[figure.index("<figcaption") :]).replace("\u00a0", " ")
+        assert re.search(r"(2026|not determined)", caption)
+        table = re.search(r"tables/(\w+)\.csv", caption)
+        assert table is not None
+        assert (made.folder / "tables" / f"{table.group(1)}.csv").is_file()
+
+
+def test_numbers_on_the_page_are_those_of_the_tables(made: Made) -> None:
+    text = Page(made.html).text
+    plants = made.table("plants")
+    for row in plants[plants["measure"] == "at_leave"].to_dict("records"):
+        assert " ".join(words.bracket(row["after"], row["short_run"], row["unknown"]).split()) in text
+    chokes = made.table("choke_points")
+    for row in chokes.to_dict("records"):
+        unknown = max(row["short_12_high"] - row["short_12_low"], 0)
+        assert " ".join(words.bracket(row["after_12_low"], row["short_12_low"], unknown).split()) in text
+        assert str(row["name"]) in text
+    states = made.table("states").dropna(subset="all_after")
+    jurisdictions = chokes[chokes["kind"] == "jurisdiction"].set_index("element")
+    for row in states.to_dict("records"):  # the map and the choke points can not contradict each other
+        assert row["all_after"] == jurisdictions.loc[row["state"], "after_12_low"]
+
+
+def test_ends_of_every_bracket_are_in_order(made: Made) -> None:
+    exposure = made.table("exposure")
+    assert (exposure["after_resourcing"] <= exposure["short_run"] + 1e-9).all()
+    assert (exposure["short_run"] <= exposure["short_run_high"] + 1e-9).all()
+    overall = made.table("overall")
+    assert ((overall[["after", "short_run", "high"]] >= 0) & (overall[["after", "short_run", "high"]] <= 1)).all(
+        axis=None
+    )
+
+
+def test_cliffs_ahead_hold_every_variant_of_the_branches(made: Made) -> None:
+    cliffs = made.table("cliffs")
+    days = set(zip(cliffs["date"].astype(str).str[:10], cliffs["variant"], strict=True))
+    assert {("2026-11-10", "lapse"), ("2026-11-27", "lapse"), ("2027-01-10", "short"), ("2027-11-10", "long")} <= days
+
+
+def test_the_manifest_names_inputs_solves_versions_and_hashes(made: Made) -> None:
+    body = made.manifest
+    assert {entry["role"] for entry in body["inputs"]} == {"network", "regimes", "assumptions"}  # type: ignore[attr-defined]
+    assert all(len(digest) == 64 for entry in body["inputs"] for digest in entry["files"].values())  # type: ignore[attr-defined]
+    assert all(solve["status"] for solve in body["solves"])  # type: ignore[attr-defined]
+    assert {"highspy", "pulp", "pandas"} <= set(body["environment"]["libraries"])  # type: ignore[index]
+    assert "report.html" in body["outputs"]  # type: ignore[operator]
+    for key in ("seed", "threads", "tolerances", "known_as_of", "on", "warnings", "started", "finished"):
+        assert key in body
+    assert str(Path.home()) not in json.dumps(body["outputs"])
+
+
+def test_the_page_holds_no_time_and_no_path(made: Made) -> None:
+    assert str(made.folder) not in made.html
+    assert (
+        str(made.manifest["started"])[:10] not in made.html or made.manifest["on"] == str(made.manifest["started"])[:10]
+    )
+
+
+def test_computing_it_again_gives_the_same_bytes_and_a_changed_byte_is_found(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    make(Request(products=("wf6", "phosphine"), seed=3), folder, quiet)
+    verdict = verify(folder, quiet)
+    assert verdict.good, verdict.table[verdict.table["outcome"] != "same"]
+    assert (verdict.table["kind"] == "recomputed").sum() > 30
+    page = folder / "report.html"
+    page.write_bytes(page.read_bytes().replace(b"lawful", b"lawfu1", 1))
+    found = verify(folder, quiet, recompute=False)
+    assert not found.good
+    assert found.table.loc[found.table["outcome"] != "same", ["name", "outcome"]].to_numpy().tolist() == [
+        ["report.html", "changed"]
+    ]
+
+
+def test_the_command_refuses_before_it_computes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    keep = tmp_path / "keep"
+    keep.mkdir()
+    (keep / "mine.txt").write_text("mine")
+    assert command(["report", "--output", str(keep), "--quiet"]) == 2
+    assert "not a run" in capsys.readouterr().err
+    assert [path.name for path in keep.iterdir()] == ["mine.txt"]
+    assert command(["report", "--buyer", "nobody", "--output", str(tmp_path / "new"), "--quiet"]) == 2
+    assert not (tmp_path / "new").exists()
+    assert command(["verify", str(keep)]) == 3
