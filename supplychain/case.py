@@ -228,9 +228,25 @@ class Case:
         """What the law says of every flow on the case's date; row k is offer k of ``compiled``."""
         return self.book.determine(self.flows(), on=self.on, assumptions=self.assumptions.settings)
 
+    def _column(self, name: str) -> npt.NDArray[np.object_]:
+        """One text column of the determinations, without the cost of the whole table."""
+        return np.asarray(self.determinations.column(name), dtype=object)
+
     @cached_property
-    def _levels(self) -> pd.DataFrame:
-        return self.determinations.table[["floor", "floor_policy", "ceiling", "ceiling_policy"]]
+    def _refused(self) -> dict[Bound, tuple[Flags, Flags]]:
+        """By bound, which offers are refused already, and which need leave or are refused already."""
+        found: dict[Bound, tuple[Flags, Flags]] = {}
+        for bound, level in (("optimistic", "floor"), ("pessimistic", "ceiling")):
+            status, policy = self._column(level), self._column(f"{level}_policy")
+            denied = np.asarray((status == "prohibited") | np.isin(policy, _DENIED), dtype=bool)
+            leave = denied | np.isin(status, _LEAVE)
+            found[bound] = denied, leave  # type: ignore[index]
+        return found
+
+    @cached_property
+    def _deciding(self) -> tuple[npt.NDArray[np.object_], npt.NDArray[np.object_]]:
+        """The state and the regime whose control decides, by offer."""
+        return self._column("imposing"), self._column("regime")
 
     @cached_property
     def _leave(self) -> pd.DataFrame:
@@ -244,17 +260,14 @@ class Case:
     def denied_flows(self, bound: Bound = "optimistic") -> Flags:
         """Return which offers (K,) are refused already: prohibited, presumption of denial, embargo. The optimistic
         bound takes what is refused whatever the unknown facts are, the pessimistic one all that may be."""
-        status, policy = ("floor", "floor_policy") if bound == "optimistic" else ("ceiling", "ceiling_policy")
-        levels = self._levels
-        return np.asarray((levels[status] == "prohibited") | levels[policy].isin(_DENIED), dtype=bool)
+        return self._refused[bound][0].copy()
 
     def leave_flows(
         self, bound: Bound = "optimistic", imposing: Sequence[str] | None = None, regime: str | None = None
     ) -> Flags:
         """Return which offers (K,) need leave or are refused already: of anyone, of some states, or under a regime."""
         if imposing is None and regime is None:
-            status = self._levels["floor" if bound == "optimistic" else "ceiling"]
-            return np.asarray(status.isin(_LEAVE), dtype=bool) | self.denied_flows(bound)
+            return self._refused[bound][1].copy()
         rows = self._leave
         keep = np.ones(len(rows), bool) if bound == "pessimistic" else rows["certain"].to_numpy(bool)
         if imposing is not None:
@@ -265,11 +278,11 @@ class Case:
         mask[rows["flow"].to_numpy()[keep]] = True
         # A flow may need leave whichever of several controls applies: it counts for the one that decides.
         decided = self.leave_flows(bound)
-        table = self.determinations.table
+        by_state, by_regime = self._deciding
         if imposing is not None:
-            decided &= table["imposing"].isin(list(imposing)).to_numpy(bool)
+            decided &= np.isin(by_state, list(imposing))
         if regime is not None:
-            decided &= (table["regime"] == regime).to_numpy(bool)
+            decided &= by_regime == regime
         return mask | decided
 
     @cached_property
