@@ -135,15 +135,15 @@ class LiveModel:
             raise ValueError("HiGHS refused the model")
 
     def set_columns(self, index: npt.ArrayLike, lower: npt.ArrayLike, upper: npt.ArrayLike) -> None:
-        """Change the bounds of columns `index`."""
-        at = _positions(index)
+        """Change the bounds of columns `index`; what is as before costs nothing."""
+        at, lower, upper = _changed(index, lower, upper, self.model.col_lower, self.model.col_upper)
         _write(self.model.col_lower, at, lower)
         _write(self.model.col_upper, at, upper)
         self._highs.changeColsBounds(len(at), at, self.model.col_lower[at], self.model.col_upper[at])
 
     def set_rows(self, index: npt.ArrayLike, lower: npt.ArrayLike, upper: npt.ArrayLike) -> None:
-        """Change the limits of rows `index`."""
-        at = _positions(index)
+        """Change the limits of rows `index`; what is as before costs nothing."""
+        at, lower, upper = _changed(index, lower, upper, self.model.row_lower, self.model.row_upper)
         _write(self.model.row_lower, at, lower)
         _write(self.model.row_upper, at, upper)
         self._highs.changeRowsBounds(len(at), at, self.model.row_lower[at], self.model.row_upper[at])
@@ -220,10 +220,10 @@ class LiveModel:
         values = np.array(highs.getSolution().col_value, dtype=np.float64)
         if state == names.kModelEmpty:
             values = np.clip(0.0, model.col_lower, model.col_upper)
-        found = len(values) == len(model.cost) and violation(model, values) <= FEASIBLE
-        if not found:
+        worst = violation(model, values) if len(values) == len(model.cost) else math.inf
+        if worst > FEASIBLE:
             return self._outcome("error" if complete else "no-solution", began, iterations)
-        return self._found(values, complete, began, iterations, certify)
+        return replace(self._found(values, complete, began, iterations, certify), violation=worst)
 
     def _found(self, values: Floats, complete: bool, began: float, iterations: int, certify: bool) -> Solution:
         model, highs = self.model, self._highs
@@ -249,7 +249,6 @@ class LiveModel:
             values=values,
             duals=duals,
             reduced=reduced,
-            violation=violation(model, values),
         )
 
     def _outcome(self, status: Status, began: float, iterations: int) -> Solution:
@@ -348,6 +347,16 @@ def _highs() -> Any:
 
 def _positions(index: npt.ArrayLike) -> npt.NDArray[np.int32]:
     return np.atleast_1d(np.asarray(index, dtype=np.int32))
+
+
+def _changed(
+    index: npt.ArrayLike, lower: npt.ArrayLike, upper: npt.ArrayLike, now_lower: Floats, now_upper: Floats
+) -> tuple[npt.NDArray[np.int32], Floats, Floats]:
+    """Return the positions whose bounds are not what they were, and their new bounds."""
+    at = _positions(index)
+    low, high = (np.broadcast_to(np.asarray(new, dtype=np.float64), at.shape) for new in (lower, upper))
+    moved = (low != now_lower[at]) | (high != now_upper[at])
+    return at[moved], low[moved], high[moved]
 
 
 def _write(values: Floats, at: npt.NDArray[np.int32], new: npt.ArrayLike) -> None:
