@@ -117,7 +117,7 @@ def _readme(intake: Intake) -> str:
     if intake.notice:
         lines += [intake.notice, ""]
     lines += ["Every row that came in, and where it went:", "", "| file | went to | rows |", "|---|---|---:|"]
-    lines += [f"| {row.file} | {row.went_to} | {row.rows:,} |" for row in intake.counts.itertuples()]
+    lines += [f"| {row.file} | {row.went_to} | {row.rows:,} |" for row in records(intake.counts)]
     lines += ["", *(f"- {remark}" for remark in intake.remarks)]
     return "\n".join(lines).rstrip() + "\n"
 
@@ -150,6 +150,11 @@ def as_frame(raw: RawTable) -> pd.DataFrame:
     cells = {header.strip(): pd.array(texts, dtype=STRING) for header, texts in raw.cells.items()}
     frame = pd.DataFrame(cells, index=pd.Index(raw.rows, name="row"))
     return frame.apply(lambda column: column.str.strip()) if len(frame) else frame
+
+
+def records(frame: pd.DataFrame) -> list[Any]:
+    """Return the rows of a small table as named tuples (their index as `Index`)."""
+    return list(frame.itertuples())
 
 
 def numbers(
