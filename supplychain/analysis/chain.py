@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -9,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from supplychain.analysis.resourcing import Resourcing, propagate
-from supplychain.network import PLANT, Compiled, Floats
+from supplychain.network import CONSUMABLE, DAYS_PER_MONTH, PLANT, Compiled, Floats
 
 _LEAST_PART: Final = 1e-4  # no use is taken to be a smaller part of what the chain draws of an item
 _ROUNDS: Final = 300
@@ -108,3 +109,39 @@ def _today(
 def sums(labels: npt.NDArray[Any], values: Floats, n: int) -> Floats:
     """Return the sums of `values` by label, as floats even when there are none."""
     return np.bincount(labels, values, minlength=n).astype(np.float64)
+
+
+def shortest_way(edges: npt.NDArray[np.int64], product: int, goals: Sequence[int]) -> list[int]:
+    """Return a shortest way from the product along `edges` (item, short input) to the first goal there is."""
+    inputs: dict[int, list[int]] = {}
+    for item, required in edges.tolist():
+        inputs.setdefault(item, []).append(required)
+    before: dict[int, int] = {product: product}
+    queue = [product]
+    for item in queue:
+        for required in inputs.get(item, ()):
+            if required not in before:
+                before[required] = item
+                queue.append(required)
+    for goal in goals:
+        if goal in before:
+            way = [goal]
+            while way[-1] != product:
+                way.append(before[way[-1]])
+            return way[::-1]
+    return [product]
+
+
+def support(compiled: Compiled, need: npt.NDArray[np.intp], head: Floats, horizon: float) -> tuple[Floats, Floats]:
+    """Return (rate, base) per need: output supported = rate * input + base * today's output.
+
+    Consumables: the input itself, and the stock spread over the horizon. Capital and knowledge: what is not worn out by
+    then of all that is installed, spare included, and for the rest what is replaced.
+    """
+    consumable = compiled.need_role[need] == CONSUMABLE
+    cover = compiled.need_stock_days[need] / DAYS_PER_MONTH / horizon
+    with np.errstate(divide="ignore"):
+        worn = np.minimum(horizon / compiled.need_life_months[need], 1.0)
+    rate = np.where(consumable, 1.0, worn * head)
+    base = np.where(consumable, np.minimum(cover, head), (1.0 - worn) * head)
+    return rate, base

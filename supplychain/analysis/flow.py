@@ -20,13 +20,13 @@ import numpy.typing as npt
 import pandas as pd
 from scipy import sparse
 
-from supplychain.analysis.chain import Chain, chain_of, sums
+from supplychain.analysis.chain import Chain, chain_of, shortest_way, sums, support
 from supplychain.analysis.pooling import Pools, pool
 from supplychain.analysis.rationing import equal_shares
 from supplychain.analysis.resourcing import Resourcing
 from supplychain.errors import NoAnswer, UsageError
 from supplychain.linear import LinearModel
-from supplychain.network import CONSUMABLE, DAYS_PER_MONTH, ESSENTIAL, Compiled, Floats
+from supplychain.network import ESSENTIAL, Compiled, Floats
 from supplychain.shocks import Shocks
 from supplychain.solve import LiveModel, Solution
 
@@ -55,7 +55,8 @@ class Binding:
 class LossAfter:
     """Loss after re-sourcing of one need under one shock: `bound` <= true loss <= `loss`, both proved.
 
-    `chain` leads from the product along the inputs with the highest price to the first binding item.
+    `binding` goes by what the chain would pay for what was taken; `chain` leads from the product along inputs that are
+    short to the first binding item that they lead to.
     """
 
     loss: float
@@ -116,7 +117,7 @@ class FlowModel:
         self.compiled, self.market, self.horizon, self.resourcing = compiled, market, horizon, resourcing
         self.final_rate, self.final_base = 1.0, 0.0
         if need >= 0:
-            rate, base = _support(compiled, np.array([need]), np.ones(1), horizon)
+            rate, base = support(compiled, np.array([need]), np.ones(1), horizon)
             self.final_rate, self.final_base = float(rate[0]), float(base[0])
         self.chain = chain or chain_of(compiled, market, resourcing, demand)
         self.head = resourcing.headroom(horizon, self.chain.claim)
@@ -201,7 +202,7 @@ class FlowModel:
         rep[chain.nodes[first]] = np.arange(n_groups)
         need = np.flatnonzero(rep[compiled.need_supply] >= 0)
         need_group = rep[compiled.need_supply[need]]
-        rate, base = _support(compiled, need, heads[need_group], self.horizon)
+        rate, base = support(compiled, need, heads[need_group], self.horizon)
         essential = compiled.need_essential[need] == ESSENTIAL
         weight = compiled.need_weight[need]
         clause_key = np.where(
@@ -316,34 +317,16 @@ class FlowModel:
         binding = tuple(
             Binding(compiled.items[i], float(price[i]), float(withheld[i])) for i in order if weight[i] > NO_LOSS
         )
-        hit = {b.item for b in binding}
-        clause_dual = -solution.duals[1 + s.n_classes + s.n_outs :]
-        way = [int(compiled.market_item[self.market])]
-        while compiled.items[way[-1]] not in hit:
-            paid = (s.clause_item == way[-1]) & (clause_dual > NO_LOSS)
-            inputs = set(s.need_item[paid[s.need_clause]].tolist()) - set(way)
-            if not inputs:
-                break
-            way.append(max(sorted(inputs), key=lambda i: (weight[i] > NO_LOSS, price[i])))
+        paid = -solution.duals[1 + s.n_classes + s.n_outs :] > NO_LOSS
+        used = paid[s.need_clause]
+        edges = np.unique(np.stack([s.clause_item[s.need_clause[used]], s.need_item[used]], axis=1), axis=0)
+        way = shortest_way(
+            edges, int(compiled.market_item[self.market]), [compiled.items.index(b.item) for b in binding]
+        )
         return binding, tuple(compiled.items[i] for i in way)
 
 
 _NOTHING: Final = LossAfter(0.0, 0.0, "optimal", (), ())
-
-
-def _support(compiled: Compiled, need: npt.NDArray[np.intp], head: Floats, horizon: float) -> tuple[Floats, Floats]:
-    """Return (rate, base) per need: output supported = rate * input + base * today's output.
-
-    Consumables: the input itself, and the stock spread over the horizon. Capital and knowledge: what is not worn out by
-    then of all that is installed, spare included, and for the rest what is replaced.
-    """
-    consumable = compiled.need_role[need] == CONSUMABLE
-    cover = compiled.need_stock_days[need] / DAYS_PER_MONTH / horizon
-    with np.errstate(divide="ignore"):
-        worn = np.minimum(horizon / compiled.need_life_months[need], 1.0)
-    rate = np.where(consumable, 1.0, worn * head)
-    base = np.where(consumable, np.minimum(cover, head), (1.0 - worn) * head)
-    return rate, base
 
 
 @dataclass(frozen=True, eq=False)
