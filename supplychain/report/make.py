@@ -7,8 +7,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import pandas as pd
-
 from supplychain.errors import UsageError
 from supplychain.locate import datasets, models
 from supplychain.report import manifest, sections_chokes, sections_exposure, sections_law, sections_plan, summary, words
@@ -195,11 +193,3 @@ def _inputs(case: Case) -> list[dict[str, Any]]:
         },
         {"role": "assumptions", "name": case.assumptions.name, "files": dict(case.assumptions.hashes)},
     ]
-
-
-def codebook(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
-    """Return every column of every table with its type and number of rows: ``table, column, type, rows``."""
-    rows = [
-        (name, str(column), str(table[column].dtype), len(table)) for name, table in tables.items() for column in table
-    ]
-    return pd.DataFrame(rows, columns=["table", "column", "type", "rows"])

@@ -128,8 +128,8 @@ def annex_section(findings: Findings) -> Section:
         Column("control", "Control", "code"),
         Column("state", "State"),
         Column("regime_name", "Regime", "small"),
-        Column("instrument", "Instrument", "small"),
-        Column("measure", "Measure", "small"),
+        Column("instrument", "Instrument", "small", wide=True),
+        Column("measure", "Measure", "small", wide=True),
         Column("policy_words", "Policy", "small"),
         Column("period", "In force", "small"),
         Column("flows", "Flows", "number", "flows of this case to which it applies"),
@@ -161,11 +161,10 @@ def _period(row: dict[object, object]) -> str:
 def source_section(findings: Findings) -> Section:
     """Titles and addresses of every source that the page cites."""
     columns = [
-        Column("source", "Id", "code"),
-        Column("title", "Title", "small"),
+        Column("source", "Source", "sources"),
+        Column("title", "Title", "small", wide=True),
         Column("publisher", "Publisher", "small"),
         Column("date", "Date", "small"),
-        Column("source", "Address", "sources"),
     ]
     return Section("sources", "Sources", (), (sheet(findings.tables["sources"], "Cited here", columns, "sources"),))
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from supplychain.report import words
+from supplychain.report.catalogue import TABLES
 from supplychain.report.view import Column, Section, Sheet, sheet
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ def sourcing_section(findings: Findings) -> Section:
         parts.append(_qualify(findings))
     parts.append(_threats(findings))
     if len(rows):
-        parts.append(sheet(rows, "Rules that gave way", [Column("rule", "Rule", "small")], "plan_relaxed"))
+        parts.append(sheet(rows, "Rules that gave way", [Column("rule", "Rule", "small")], "plan_relaxed", most=20))
     return Section("sourcing", "Recommended sourcing", (lead, losses), tuple(parts), breaks=True)
 
 
@@ -245,7 +246,7 @@ def method_section(findings: Findings) -> Section:
         Column("assumption", "Assumption", "code"),
         Column("value", "Value"),
         Column("unit", "Unit", "small"),
-        Column("why", "Why", "small"),
+        Column("why", "Why", "small", wide=True),
         Column("source", "Source", "small"),
     ]
     return Section(
@@ -269,7 +270,17 @@ def method_section(findings: Findings) -> Section:
             "leave is shown as needing it everywhere; no route through a third country is modelled or proposed.",
             f"Solves: {solves}. The manifest beside this file holds bounds, gaps, checks and the hash of every input.",
         ),
-        (sheet(findings.tables["assumptions"], "Assumptions in use", columns, "assumptions"),),
+        (sheet(findings.tables["assumptions"], "Assumptions in use", columns, "assumptions"), _files(findings)),
         remarks=tuple(findings.warnings),
         breaks=True,
     )
+
+
+def _files(findings: Findings) -> Sheet:
+    rows = [(name, TABLES[name], float(len(table))) for name, table in findings.tables.items() if name in TABLES]
+    columns = [
+        Column("file", "Table", "code"),
+        Column("holds", "Holds", "small", wide=True),
+        Column("rows", "Rows", "number"),
+    ]
+    return sheet(pd.DataFrame(rows, columns=["file", "holds", "rows"]), "Tables beside this file", columns, "")

@@ -130,7 +130,7 @@ def _plan(findings: Findings) -> Sentence:
     kept = ""
     if plan["rules_given_way"]:
         count = words.count(int(plan["rules_given_way"]), "rule")
-        kept = f" {count} of the policy cannot be kept in full, as too few makers exist."
+        kept = f" {count} of the policy cannot be kept in full; each is named below."
     after = [words.percent(plan[f"worst_all_resourced_{when}"], 1) for when in ("before", "after")]
     short_run = [words.percent(plan[f"worst_all_short_run_{when}"], 1) for when in ("before", "after")]
     qualify = words.count(int(plan["to_qualify"]), "second source")

@@ -13,6 +13,7 @@ import pytest
 
 from supplychain.cli import run as command
 from supplychain.report import words
+from supplychain.report.catalogue import TABLES
 from supplychain.report.make import Request, make
 from supplychain.report.verify import verify
 
@@ -194,3 +195,9 @@ def test_the_command_refuses_before_it_computes(tmp_path: Path, capsys: pytest.C
     assert command(["report", "--buyer", "nobody", "--output", str(tmp_path / "new"), "--quiet"]) == 2
     assert not (tmp_path / "new").exists()
     assert command(["verify", str(keep)]) == 3
+
+
+def test_every_table_is_described_and_every_description_has_a_table(made: Made) -> None:
+    written = {path.stem for path in (made.folder / "tables").glob("*.csv")}
+    assert written == set(TABLES)
+    assert written == {path.stem for path in (made.folder / "tables").glob("*.parquet")}

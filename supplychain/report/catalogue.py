@@ -1,0 +1,36 @@
+"""The tables that a report writes, and what each holds; the page lists them too."""
+
+from __future__ import annotations
+
+TABLES = {
+    "overall": "mean exposure over the buyer's needs, by measure and horizon",
+    "plants": "exposure by plant: the largest over its needs, by measure and horizon",
+    "exposure": "exposure of every need by measure and horizon: both ends, unknown part, growth, touch",
+    "curve": "short-run loss of every need in each of 36 months",
+    "survival": "months to survive, loss area and months to recover of every need",
+    "because": "the binding chain of every need that loses, and the next one",
+    "chains": "the chains drawn in the network picture",
+    "split": "what the mean loss is made of: imposing state, regime, policy, role, tier, item",
+    "exposure_split": "the same for every need",
+    "choke_points": "states, makers and items by what their loss costs, with law and evidence",
+    "choke_evidence": "the supply rows behind every choke point, with share, year, quality and source",
+    "concentration": "concentration of every item by maker, site and jurisdiction",
+    "states": "what each state can withhold: all its supply, and what it controls on the date",
+    "items": "every item of the chain, with the shares of its supply that are free, need leave, are open",
+    "controls_by_item": "share of every item's supply that needs leave, by imposing state, with the controls",
+    "controls_by_state": "how many items each state controls, may control, denies",
+    "plan_summary": "figures of the sourcing plan",
+    "plan_lines": "every line of the plan: share today and planned, reserve, cost, lead time, leave",
+    "plan_needs": "every need of the plan: sources, stock, losses before and after",
+    "plan_threats": "losses under every refusal, before and after the plan",
+    "plan_qualifications": "sources to qualify",
+    "plan_relaxed": "rules of the policy that gave way, and by how much",
+    "cliffs": "days ahead on which the law changes or may, by variant, and what that changes here",
+    "unknowns": "items with open flows, and how far settling them would move the answer",
+    "unattributed": "items whose makers or places are partly not known",
+    "data_quality": "what the facts of the case rest on",
+    "law": "every control that applies or may, with citation and the flows and items it bears on",
+    "determinations": "every flow that is not simply free, with its determination, questions and citation",
+    "assumptions": "every assumption in use, with unit, range, reason and source",
+    "sources": "title, publisher, date and address of every source cited",
+}
