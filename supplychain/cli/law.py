@@ -1,4 +1,4 @@
-"""The commands about law: `determine` and `explain` one flow, `regimes`, `diff` of two days, `horizon`, `timeline`."""
+"""The commands about the law of one flow: `determine` and `explain`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from supplychain.cli.options import Assumptions as AssumptionsFile
-from supplychain.cli.options import Buyer, Format, Network, On, Output, OutputFormat, Overlay, Product, Quiet, Regimes
+from supplychain.cli.options import Format, Network, On, Output, OutputFormat, Overlay, Regimes
 
 if TYPE_CHECKING:
     from supplychain.regimes import RegimeBook
@@ -41,15 +41,12 @@ Assume = Annotated[
 
 
 def register(app: typer.Typer) -> None:
-    """Add the commands of this module to the application."""
+    """Add the commands about law to the application."""
+    from supplychain.cli import lawbook
+
     app.command()(determine)
     app.command()(explain)
-    app.command()(regimes)
-    app.command()(diff)
-    app.command()(horizon)
-    app.command()(timeline)
-    app.command("overlay")(overlay_diff)
-    app.command()(match)
+    lawbook.register(app)
 
 
 def determine(
@@ -185,217 +182,6 @@ def explain(
     show_table(told.controls, form, output, record=record)
 
 
-def regimes(
-    regime: Annotated[str, typer.Argument(help="One regime; without it, all of them.")] = "",
-    on: On = "2026-10-08",
-    book: Regimes = None,
-    overlay: Overlay = None,
-    form: OutputFormat = Format.table,
-    output: Output = None,
-) -> None:
-    """List the regimes of the book, or who is in one of them on a day and what it controls."""
-    from supplychain.cli.options import day
-    from supplychain.cli.output import show_table
-    from supplychain.regimes import views
-
-    law = _book(book, overlay)
-    notes = list(law.warnings_for(_date(day(on))))
-    if not regime:
-        table = views.regimes(law, day(on))
-        show_table(
-            table,
-            form,
-            output,
-            title=f"Regimes on {on}",
-            columns=views.SHOWN,
-            notes=notes,
-            record={"on": on, "warnings": notes},
-        )
-        return
-    one = views.regime(law, regime, day(on))
-    record = {**one.facts, "on": on, "members": one.members.to_dict("records"), "warnings": notes}
-    if form is Format.table:
-        people = ", ".join(
-            f"{r.jurisdiction} ({r.role})" if r.role != "member" else r.jurisdiction for r in one.members.itertuples()
-        )
-        notes = [str(one.facts["summary"]), f"in it on {on}: {people or 'nobody named'}", *notes]
-    columns = ["control", "imposing", "item_code", "destination_scope", "licence_policy", "from", "standing"]
-    show_table(one.controls, form, output, title=str(one.facts["name"]), columns=columns, notes=notes, record=record)
-
-
-def diff(
-    start: Annotated[str, typer.Option("--from", help="First day.")],
-    end: Annotated[str, typer.Option("--to", help="Second day.")],
-    buyer: Buyer = "illustrative",
-    product: Product = None,
-    everything: Annotated[
-        bool, typer.Option("--everything", help="Every supply of the network to every country, not this buyer's case.")
-    ] = False,
-    network: Network = None,
-    regimes: Regimes = None,
-    overlay: Overlay = None,
-    assumptions: AssumptionsFile = None,
-    form: OutputFormat = Format.table,
-    output: Output = None,
-) -> None:
-    """Name the flows of a case whose status differs between two days, and the instrument that changed it."""
-    from supplychain.cli.options import day, load_case
-    from supplychain.cli.output import show_table
-    from supplychain.regimes import views
-
-    case = load_case(
-        buyer=buyer,
-        product=product,
-        on=day(end),
-        network=network,
-        regimes=regimes,
-        overlay=overlay,
-        assumptions=assumptions,
-    )
-    flows = views.every_flow(case.network, case.book) if everything else case.flows()
-    found = views.difference(case.book, flows, day(start), day(end), assumptions=case.assumptions.settings)
-    notes = [*found.summary(), *case.book.warnings_for(_date(max(start, end)))]
-    record = {"from": start, "to": end, "buyer": "every country" if everything else buyer, "warnings": notes}
-    columns = ["item", "origin", "destination", "flows", "was", "is", "control", "regime", "by"]
-    show_table(
-        found.table,
-        form,
-        output,
-        title=f"What changed from {start} to {end}",
-        columns=columns,
-        notes=notes,
-        record=record,
-    )
-
-
-def horizon(
-    days: Annotated[int, typer.Option("--days", min=1, max=3660, help="How many days ahead.")] = 365,
-    on: On = "2026-10-08",
-    buyer: Buyer = "illustrative",
-    product: Product = None,
-    network: Network = None,
-    regimes: Regimes = None,
-    overlay: Overlay = None,
-    assumptions: AssumptionsFile = None,
-    form: OutputFormat = Format.table,
-    output: Output = None,
-) -> None:
-    """Tell what starts, lapses or revives in the next days, and how many flows of the case each would touch."""
-    from supplychain.cli.options import day, load_case
-    from supplychain.cli.output import show_table
-    from supplychain.regimes import views
-
-    case = load_case(
-        buyer=buyer,
-        product=product,
-        on=day(on),
-        network=network,
-        regimes=regimes,
-        overlay=overlay,
-        assumptions=assumptions,
-    )
-    table = views.horizon(case.book, case.flows(), _date(day(on)), days, assumptions=case.assumptions.settings)
-    notes = list(case.book.warnings_for(_date(day(on))))
-    columns = ["date", "event", "control", "regime", "variant", "flows_stricter", "flows_looser", "description"]
-    show_table(
-        table,
-        form,
-        output,
-        title=f"The {days} days after {on}",
-        columns=columns,
-        notes=notes,
-        record={"on": on, "warnings": notes},
-    )
-
-
-def timeline(
-    start: Annotated[str, typer.Option("--from", help="First month, YYYY-MM.")] = "2022-01",
-    end: Annotated[str, typer.Option("--to", help="Last month, YYYY-MM.")] = "2026-10",
-    buyer: Buyer = "illustrative",
-    product: Product = None,
-    network: Network = None,
-    regimes: Regimes = None,
-    overlay: Overlay = None,
-    assumptions: AssumptionsFile = None,
-    quiet: Quiet = False,
-    form: OutputFormat = Format.table,
-    output: Output = None,
-) -> None:
-    """Follow the case month by month: flows that need leave or are refused, exposure, and the instruments that moved
-    it.
-    """
-    from supplychain.analysis.timeline import timeline as followed
-    from supplychain.cli.options import load_case
-    from supplychain.cli.output import progress, show_table
-
-    case = load_case(
-        buyer=buyer,
-        product=product,
-        on=f"{end}-01",
-        network=network,
-        regimes=regimes,
-        overlay=overlay,
-        assumptions=assumptions,
-    )
-    with progress(quiet) as step:
-        found = followed(case, start, end, step)
-    notes = list(case.book.warnings_for(_date(f"{end}-01")))
-    columns = ["month", "at_leave", "in_force", "loss_in_force", "loss_at_leave", "instruments"]
-    show_table(
-        found,
-        form,
-        output,
-        title=f"{buyer} by month",
-        columns=columns,
-        notes=notes,
-        record={"buyer": buyer, "warnings": notes},
-    )
-
-
-def overlay_diff(
-    folder: Annotated[Path, typer.Argument(help="Overlay folder: tables of a regime book, only the rows that differ.")],
-    regimes: Regimes = None,
-    form: OutputFormat = Format.table,
-    output: Output = None,
-) -> None:
-    """Tell what an overlay folder adds to the regime book and changes in it."""
-    from supplychain.cli.output import show_table
-    from supplychain.regimes.overlay import changes, overlay
-
-    base = _book(regimes, None)
-    laid = overlay(base, folder)
-    table = changes(base, laid)
-    show_table(
-        table, form, output, title=f"{folder} over {base.name}", record={"overlay": str(folder), "book": base.name}
-    )
-
-
-def match(
-    lists: Annotated[
-        list[Path], typer.Argument(help="Exports: OpenSanctions/FollowTheMoney JSON lines, US CSL CSV or JSON.")
-    ],
-    confirmed: Annotated[
-        Path | None,
-        typer.Option("--confirmed", help="CSV of your decisions: organisation, entry, decision (same|other)."),
-    ] = None,
-    network: Network = None,
-    form: OutputFormat = Format.table,
-    output: Output = None,
-) -> None:
-    """Propose which organisations of the network stand on official lists; you confirm, nothing is asserted."""
-    from supplychain.cli.output import show_table
-    from supplychain.facts.package import read_package
-    from supplychain.locate import datasets
-    from supplychain.regimes import ownership
-
-    package = read_package(network or datasets() / "semiconductors", "network")
-    entries = [entry for path in lists for entry in ownership.read_list(path)]
-    decided = ownership.read_decisions(confirmed) if confirmed else None
-    table = ownership.propose(package.tables["organisations"], entries, decided)
-    notes = [f"{len(entries):,} list entries read; a proposal is not a finding: confirm each one"]
-    show_table(table, form, output, title="Organisations that may be listed", notes=notes, record={"warnings": notes})
-
-
 def _flow(
     item: str,
     origin: str,
@@ -455,7 +241,7 @@ def _look_up(network: Path | None, table: str, key: str, wanted: str) -> dict[st
     else:
         from supplychain.facts.package import read_package
 
-        rows = read_package(network, "network").tables[table].to_dict("records")  # type: ignore[assignment]
+        rows = read_package(network, "network").tables[table].to_dict("records")
     for row in rows:
         if row[key] == wanted:
             return row
@@ -473,9 +259,3 @@ def _settings(path: Path | None) -> dict[str, Any]:
     from supplychain.assumptions import Assumptions
 
     return Assumptions.load(path).settings
-
-
-def _date(text: str) -> Any:
-    from datetime import date
-
-    return date.fromisoformat(text)

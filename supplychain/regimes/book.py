@@ -103,9 +103,7 @@ class RegimeBook:
     def warnings_for(self, day: date, *, early_only: bool = False) -> tuple[str, ...]:
         """Return what must be said of law that the book does not know on `day`."""
         if day < self.known_from:
-            return (
-                f"the book describes the law from {self.known_from}; before that day it is silent, which is not freedom",
-            )
+            return (f"the book describes the law from {self.known_from}; before it is silent, which is not freedom",)
         if early_only or day <= self.known_as_of:
             return ()
         found = [f"the law is known as of {self.known_as_of}; for {day} this is the last known state, not a finding"]

@@ -8,12 +8,15 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import date
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from supplychain.errors import Problems
 from supplychain.facts.countries import countries
 from supplychain.regimes import destinations, reach
 
+Rows = npt.NDArray[np.int64]
 TRUTH = "the regime book's grammar (docs/law.md)"
 
 
@@ -21,6 +24,15 @@ def check_book(tables: Mapping[str, pd.DataFrame], descriptor: Mapping[str, Any]
     """Raise InputError with every fault found."""
     problems = Problems()
     _known_as_of(descriptor, problems)
+    find_faults(tables, problems)
+    problems.raise_if_any()
+
+
+def find_faults(tables: Mapping[str, pd.DataFrame], problems: Problems, rows: Mapping[str, Rows] | None = None) -> None:
+    """Add every fault to `problems`. `rows` gives the row of each record in its file, where that is not its place
+    here.
+    """
+    places = _Places(rows or {})
     names = set(tables["groups"]["group"]) | set(tables["jurisdictions"]["jurisdiction"]) | set(countries())
     scopes = (
         ("controls", "destination_scope"),
@@ -30,18 +42,28 @@ def check_book(tables: Mapping[str, pd.DataFrame], descriptor: Mapping[str, Any]
         ("exceptions", "exporter_head_office"),
     )
     for table, column in scopes:
-        _each(tables[table], table, column, lambda text: _scope(text, names), problems)
-    _each(tables["controls"], "controls", "reach", _reach, problems)
+        _each(tables[table], places, table, column, lambda text: _scope(text, names), problems)
+    _each(tables["controls"], places, "controls", "reach", _reach, problems)
     for table, column in (("controls", "item_code"), ("exceptions", "item_code"), ("exceptions", "except_code")):
-        _each(tables[table], table, column, _codes, problems)
+        _each(tables[table], places, table, column, _codes, problems)
     for column in ("code", "corresponds"):
-        _each(tables["correspondences"], "correspondences", column, _codes, problems)
-    _each(tables["exceptions"], "exceptions", "condition", _condition, problems)
-    _periods(tables["controls"], "controls", "control", problems)
-    _overlaps(tables["groups"], "groups", ["jurisdiction", "group"], problems)
-    _overlaps(tables["memberships"], "memberships", ["regime", "jurisdiction"], problems)
-    _aimless(tables["exceptions"], problems)
-    problems.raise_if_any()
+        _each(tables["correspondences"], places, "correspondences", column, _codes, problems)
+    _each(tables["exceptions"], places, "exceptions", "condition", _condition, problems)
+    _periods(tables["controls"], places, problems)
+    _overlaps(tables["groups"], places, "groups", ["jurisdiction", "group"], problems)
+    _overlaps(tables["memberships"], places, "memberships", ["regime", "jurisdiction"], problems)
+    _aimless(tables["exceptions"], places, problems)
+
+
+class _Places:
+    """Where a record stands, so that a fault can name it."""
+
+    def __init__(self, rows: Mapping[str, Rows]) -> None:
+        self.rows = rows
+
+    def __call__(self, table: str, position: int | np.integer[Any], column: str = "") -> dict[str, Any]:
+        row = int(self.rows[table][position]) if table in self.rows else int(position) + 2
+        return {"file": f"{table}.csv", "table": table, "row": row, "column": column}
 
 
 def _known_as_of(descriptor: Mapping[str, Any], problems: Problems) -> None:
@@ -53,12 +75,14 @@ def _known_as_of(descriptor: Mapping[str, Any], problems: Problems) -> None:
         problems.add("known-as-of", rule, "write it as YYYY-MM-DD", file="datapackage.json", value=value)
 
 
-def _each(frame: pd.DataFrame, table: str, column: str, rule: Callable[[str], str], problems: Problems) -> None:
+def _each(
+    frame: pd.DataFrame, places: _Places, table: str, column: str, rule: Callable[[str], str], problems: Problems
+) -> None:
     """Add a problem for every filled cell of which `rule` says what is wrong."""
     said = {text: rule(text) for text in set(frame[column]) if text}
     for position, text in enumerate(frame[column]):
         if said.get(text):
-            where = {"file": f"{table}.csv", "table": table, "row": position + 2, "column": column}
+            where = places(table, position, column)
             problems.add("grammar", f"{column} follows {TRUTH}", said[text], value=text, **where)
 
 
@@ -92,16 +116,16 @@ def _condition(text: str) -> str:
     return "" if kind in ("entity", "end-use") and tag else "write entity:TAG or end-use:TAG"
 
 
-def _periods(frame: pd.DataFrame, table: str, key: str, problems: Problems) -> None:
+def _periods(frame: pd.DataFrame, places: _Places, problems: Problems) -> None:
     """A suspension needs a first day, and an end needs a start."""
     for start, end in (("from", "to"), ("suspended_from", "suspended_to")):
         for position in (frame[start].isna() & frame[end].notna()).to_numpy(bool).nonzero()[0]:
-            cure = f"fill {start} of {frame[key].iloc[position]}"
-            where = {"file": f"{table}.csv", "table": table, "row": int(position) + 2, "column": start}
+            cure = f"fill {start} of {frame['control'].iloc[position]}"
+            where = places("controls", position, start)
             problems.add("period", f"{end} has a {start} before it", cure, **where)
 
 
-def _overlaps(frame: pd.DataFrame, table: str, key: list[str], problems: Problems) -> None:
+def _overlaps(frame: pd.DataFrame, places: _Places, table: str, key: list[str], problems: Problems) -> None:
     """Periods of one member in one group follow one another."""
     ordered = frame.assign(_row=range(len(frame))).sort_values([*key, "from"], na_position="first", kind="stable")
     for _, part in ordered[ordered.duplicated(key, keep=False)].groupby(key, sort=True):
@@ -110,14 +134,14 @@ def _overlaps(frame: pd.DataFrame, table: str, key: list[str], problems: Problem
         for position, (end, start) in enumerate(zip(ends, starts, strict=True)):
             if pd.isna(end) or pd.isna(start) or start < end:
                 row = part.iloc[position + 1]
-                where = {"file": f"{table}.csv", "table": table, "row": int(row["_row"]) + 2}
+                where = places(table, int(row["_row"]), "from")
                 value = ", ".join(str(row[name]) for name in key)
                 rule, cure = "periods of one member do not overlap", "end the earlier period first"
                 problems.add("overlap", rule, cure, value=value, **where)
 
 
-def _aimless(frame: pd.DataFrame, problems: Problems) -> None:
+def _aimless(frame: pd.DataFrame, places: _Places, problems: Problems) -> None:
     for position in ((frame["control"] == "") & (frame["regime"] == "")).to_numpy(bool).nonzero()[0]:
-        where = {"file": "exceptions.csv", "table": "exceptions", "row": int(position) + 2}
+        where = places("exceptions", position, "control")
         rule = "an exception names the controls or the regime that it lifts"
         problems.add("aim", rule, "fill control or regime", value=frame["exception"].iloc[position], **where)

@@ -1,4 +1,4 @@
-"""What the law says of many flows: `determine` judges each distinct combination once and hands every flow its result."""
+"""What the law says of many flows: each distinct combination is judged once and every flow gets its result."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from supplychain.regimes.law import CLASSES, EXCEPTED, POLICIES, STATUSES, Law
 from supplychain.regimes.words import Wording
 
 Longs = npt.NDArray[np.int64]
-COLUMNS = tuple(
-    "status policy control regime imposing citation delay_days probability floor floor_policy ceiling ceiling_policy"
-    " questions conditions warnings".split()
+COLUMNS = (
+    *("status", "policy", "control", "regime", "imposing", "citation", "delay_days", "probability"),
+    *("floor", "floor_policy", "ceiling", "ceiling_policy", "questions", "conditions", "warnings"),
 )
 INDETERMINATE = "indeterminate"
 

@@ -157,7 +157,7 @@ def read_item(text: str, category: str, law: Law) -> Item:
         # Never classified: it may fall under any control, and under laws that the book does not hold.
         codeless = np.array([MAYBE if r.codes or r.control == UNCLASSIFIED else NO for r in law.rules], np.int8)
     # What turns on no code at all (any item, unknown codes) stands as a list of its own with one variant.
-    groups = [(np.maximum(law.codes.meets(""), codeless),)]
+    groups: list[tuple[Bytes, ...]] = [(np.maximum(law.codes.meets(""), codeless),)]
     groups += [tuple(law.codes.match(variant) for variant in group) for group in found.groups]
     hit = np.max([state for group in groups for state in group], axis=0) > NO
     return Item(
@@ -206,17 +206,18 @@ class Frame:
             return np.full(len(self.seller), YES, np.int8)
         office = self.buyers.head_office[self.buyer]
         place = np.where(office == 0, self.destination, office)
-        return np.max([where[place, self.epoch] for _, _, where in self.law.scopes[text].clauses], axis=0).astype(
-            np.int8
-        )
+        states = [where[place, self.epoch] for _, _, where in self.law.scopes[text].clauses]
+        found: Bytes = np.max(states, axis=0).astype(np.int8)
+        return found
 
-    def territory(self, state: str, place: npt.NDArray[np.intp]) -> Bytes:
+    def territory(self, state: str, place: npt.NDArray[Any]) -> Bytes:
         """Return how far a place is in the territory of a state; the nameless state of unclassified items is
         everywhere.
         """
         if not state:
             return np.full(len(place), YES, np.int8)
-        return self.law.territories[state][place, self.epoch]
+        found: Bytes = self.law.territories[state][place, self.epoch]
+        return found
 
     def border(self, state: str) -> Bytes:
         """Return how far the flow is an export in the eyes of a state: not into its own territory.

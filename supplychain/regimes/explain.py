@@ -54,7 +54,8 @@ def explain(
     found = book.determine(table, on, inferred=inferred, assumptions=assumptions)
     flows = read_flows(table, on, book.law.places)
     law = book.law
-    item = read_item(*flows.items.rows[0], law)
+    codes, category = flows.items.rows[0]
+    item = read_item(codes, category, law)
     one = np.zeros(1, np.int64)
     frame = Frame(
         law,
@@ -175,7 +176,8 @@ class _Teller:
     def _groups(self, rule: Rule) -> str:
         named = {name for clause in destinations.parse(rule.scope) for name in clause.names}
         mine = self.book.groups_of(self.destination, self.day.date())
-        hits = [row.group + (" (in doubt)" if row.doubt else "") for row in mine.itertuples() if row.group in named]
+        pairs = zip(mine["group"], mine["doubt"], strict=True)
+        hits = [f"{group} (in doubt)" if doubt else str(group) for group, doubt in pairs if group in named]
         return f" (in {', '.join(hits)})" if hits else ""
 
     def _reach(self, rule: Rule, found: Clauses) -> str:
@@ -205,9 +207,8 @@ class _Teller:
             if state == YES:
                 told.append(f"yes: {waiver.name} lifts it ({waiver.exception}, {waiver.basis})")
             elif state == MAYBE and waiver.basis == "published":
-                told.append(
-                    f"unknown: {waiver.name} may lift it, the pair of item and country was not read ({waiver.exception})"
-                )
+                unread = "the pair of item and country was not read"
+                told.append(f"unknown: {waiver.name} may lift it, {unread} ({waiver.exception})")
             elif state == MAYBE:
                 told.append(f"unknown: {waiver.name} lifts it if the head offices allow ({waiver.exception})")
             elif place and waiver.basis in ("unread", "negative", "inferred"):

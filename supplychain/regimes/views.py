@@ -164,13 +164,14 @@ def horizon(
     """
     table = _events(book, on, on + timedelta(days=days))
     rows = []
-    for (day, branch, variant), part in table.groupby(["date", "branch", "variant"], sort=True):
+    for _, part in table.groupby(["date", "branch", "variant"], sort=True):
+        first = part.iloc[0]
+        day, branch, variant = first["date"], str(first["branch"]), str(first["variant"])
         other = book.with_branch(branch, variant) if branch else book
         event = day.date()
         before = other.determine(flows, event - timedelta(days=1), assumptions=assumptions)
         after = other.determine(flows, event, assumptions=assumptions)
         gained = _strengths(after) - _strengths(before)
-        first = part.iloc[0]
         rows.append(
             {
                 "date": day,
@@ -214,10 +215,8 @@ def _events(book: RegimeBook, on: date, until: date) -> pd.DataFrame:
             rows.append((row[column], event, row["control"], row["regime"], "", "", told))
     of = controls.set_index("control")["regime"]
     for row in branches[(branches["date"] > low) & (branches["date"] <= high)].to_dict("records"):
-        for control in row["control"].split(";"):
-            rows.append(
-                (row["date"], "may revive", control, of[control], row["branch"], row["variant"], row["description"])
-            )
+        rest = (row["branch"], row["variant"], row["description"])
+        rows += [(row["date"], "may revive", control, of[control], *rest) for control in row["control"].split(";")]
     return pd.DataFrame(rows, columns=["date", "event", "control", "regime", "branch", "variant", "description"])
 
 
@@ -237,8 +236,9 @@ def _changed(before: Determinations, after: Determinations) -> np.ndarray[Any, n
 def _moved(
     book: RegimeBook, flows: pd.DataFrame, first: date, last: date, assumptions: Mapping[str, Any] | None
 ) -> np.ndarray[Any, np.dtype[np.int64]]:
-    """Return for each changed flow the rank of the control that moved it: the strictest that applies on one day only, or
-    otherwise than on the other."""
+    """Return for each changed flow the rank of the control that moved it: the strictest that applies on one day only,
+    or otherwise than on the other.
+    """
     frames = []
     for day in (first, last):
         frame = book.determine(flows, day, assumptions=assumptions).applied

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -155,7 +156,7 @@ class Wording:
         }
 
 
-def cite(row: dict[str, Any], regimes: dict[str, str]) -> str:
+def cite(row: Mapping[Any, Any], regimes: dict[str, str]) -> str:
     """Return the citation of a control: instrument, regime, days in force, sources."""
     start = "undated" if pd.isna(row["from"]) else f"from {row['from']:%Y-%m-%d}"
     if not pd.isna(row["suspended_from"]):
