@@ -78,6 +78,11 @@ class ChokePoints:
     warnings: tuple[str, ...]
 
     @property
+    def everything(self) -> pd.DataFrame:
+        """Elements and single sources in one table, by `area_after` descending."""
+        return _ranked([self.table, self.singles]).drop_duplicates(["kind", "element"], ignore_index=True)
+
+    @property
     def spread(self) -> dict[str, float]:
         """How far the scores tell elements apart: elements, distinct areas (to 1e-6), lowest, median, highest area."""
         area = self.table["area_after"].to_numpy(float)

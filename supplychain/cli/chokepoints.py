@@ -71,7 +71,10 @@ def chokepoints(
     on: On = DEFAULT_DATE,
     by: Annotated[
         list[By] | None,
-        typer.Option("--by", help="Kind of element; may be repeated. Default: jurisdiction, organisation, site, item."),
+        typer.Option(
+            "--by",
+            help="Kind of element; may be repeated. Default: jurisdiction, organisation, site, item, single sources.",
+        ),
     ] = None,
     top: Annotated[int, typer.Option("--top", min=0, help="Elements of each kind; 0 for all that cost anything.")] = 10,
     part: Annotated[Part, typer.Option("--part", help="Which table to write; JSON carries all.")] = Part.elements,
@@ -105,7 +108,7 @@ def chokepoints(
             assumptions=assumptions,
         )
         found = choke_points(case, kinds, top or None, span, step=step)
-    table = getattr(found, part.value)
+    table = found.everything if part is Part.elements and not by else getattr(found, part.value)
     if plot is not None:
         drawn = found.table.assign(label=found.table["kind"] + ": " + found.table["name"])
         save(bars(drawn.head(40), "label", "area_after", _title(case), "unit-months lost after re-sourcing"), plot)
@@ -209,7 +212,7 @@ def _notes(found: ChokePoints) -> list[str]:
         f"area_after: unit-months of need lost in {last} months after re-sourcing; after, short: fractions of it. "
         "low: unknown makers and places are others; high: they are the element.",
         f"at_leave: part of its flows in the chain that needs leave. w1: does {found.regime} decide for one.",
-        f"single sources, worst first (--part singles has all {len(found.singles)}): {single}.",
+        f"single sources, worst first (--part singles shows all {len(found.singles)} apart): {single}.",
         f"{found.examined} elements examined, {found.solved} programmes solved.",
         *(f"warning: {warning}" for warning in found.warnings),
     ]
