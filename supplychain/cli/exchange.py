@@ -8,7 +8,23 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from supplychain.cli.options import Format, Output, OutputFormat
+from supplychain.cli.options import (
+    DEFAULT_BUYER,
+    DEFAULT_DATE,
+    Assumptions,
+    Buyer,
+    Format,
+    Network,
+    On,
+    Output,
+    OutputFormat,
+    Overlay,
+    Product,
+    Quiet,
+    Regimes,
+    load_case,
+)
+from supplychain.errors import NoAnswer
 
 if TYPE_CHECKING:
     from supplychain.exchange.intake import Intake
@@ -20,6 +36,7 @@ def register(app: typer.Typer) -> None:
     """Add the commands of this module to the application."""
     app.command()(init)
     app.command("import")(bring)
+    app.command()(export)
 
 
 def init(
@@ -79,3 +96,99 @@ def _read(name: DataSet, source: Path) -> Intake:
     from supplychain.exchange.eto import read_eto
 
     return {DataSet.eto: read_eto}[name](source)
+
+
+class Shape(StrEnum):
+    """What leaves: a sourcing plan in a procurement format, or the network."""
+
+    sap_quota = "sap-quota"
+    sap_source_list = "sap-source-list"
+    ariba = "ariba"
+    coupa = "coupa"
+    plan = "plan"
+    graphml = "graphml"
+    gexf = "gexf"
+    nodes_edges = "nodes-edges"
+    geojson = "geojson"
+    package = "package"
+
+
+_PLANS = (Shape.sap_quota, Shape.sap_source_list, Shape.ariba, Shape.coupa, Shape.plan)
+
+
+def export(
+    shape: Annotated[Shape, typer.Argument(help="Format to write: a sourcing plan's, or the network's.")],
+    dest: Annotated[Path, typer.Argument(help="File to write (.xlsx, .csv, .json, .parquet); a folder for a package.")],
+    policy: Annotated[str, typer.Option("--policy", help="For plans: a bundled policy, or a TOML file.")] = "balanced",
+    parquet: Annotated[bool, typer.Option("--parquet", help="For a folder: Parquet files instead of CSV.")] = False,
+    buyer: Buyer = DEFAULT_BUYER,
+    product: Product = None,
+    on: On = DEFAULT_DATE,
+    network: Network = None,
+    regimes: Regimes = None,
+    overlay: Overlay = None,
+    assumptions: Assumptions = None,
+    overwrite: Overwrite = False,
+    quiet: Quiet = False,
+) -> int:
+    """Write a sourcing plan for a procurement system, or the network for another tool."""
+    if shape not in _PLANS:
+        _export_network(shape, dest, network, parquet, overwrite)
+        typer.echo(dest)
+        return 0
+    from supplychain.cli.output import progress
+    from supplychain.exchange.award import award_sheet, coupa_items, plain_plan
+    from supplychain.exchange.planned import planned
+    from supplychain.exchange.sap import quota_arrangements, source_list
+    from supplychain.exchange.sheets import writable, write_tables
+    from supplychain.sourcing import load_policy
+    from supplychain.sourcing import source as make
+
+    writable(dest, overwrite)
+    tables = {
+        Shape.sap_quota: quota_arrangements,
+        Shape.sap_source_list: source_list,
+        Shape.ariba: award_sheet,
+        Shape.coupa: coupa_items,
+        Shape.plan: plain_plan,
+    }[shape]
+    chosen = load_policy(policy)
+    with progress(quiet) as step:
+        step("reading facts and law")
+        case = load_case(
+            buyer=buyer,
+            product=product,
+            on=on,
+            network=network,
+            regimes=regimes,
+            overlay=overlay,
+            assumptions=assumptions,
+        )
+        step(f"solving {chosen.name}")
+        plan = make(case, chosen)
+        lines = planned(plan, case)
+        write_tables(shape.value, tables(lines), lines.about, dest, overwrite=overwrite)
+    typer.echo(dest)
+    return 0 if plan.outcome.proven else NoAnswer.exit_code
+
+
+def _export_network(shape: Shape, dest: Path, network: Path | None, parquet: bool, overwrite: bool) -> None:
+    from supplychain.exchange.geojson import write_geojson
+    from supplychain.exchange.graph import nodes_and_edges, write_graph
+    from supplychain.exchange.sheets import write_folder
+    from supplychain.facts.package import read_package, write_package
+    from supplychain.locate import datasets
+    from supplychain.network import SupplyNetwork
+
+    package = read_package(network or datasets() / "semiconductors", "network")
+    form = "parquet" if parquet else "csv"
+    if shape is Shape.package:
+        write_package(package, dest, format=form, overwrite=overwrite)
+    elif shape is Shape.geojson:
+        write_geojson(package, dest, overwrite=overwrite)
+    elif shape is Shape.nodes_edges:
+        nodes, edges = nodes_and_edges(SupplyNetwork.from_package(package))
+        about = {"name": package.name, "hashes": package.hashes}
+        write_folder(shape.value, {"nodes": nodes, "edges": edges}, about, dest, form, overwrite=overwrite)
+    else:
+        write_graph(SupplyNetwork.from_package(package), dest, shape.value, overwrite=overwrite)

@@ -77,7 +77,7 @@ def _write_folder(package: Package, tables: Mapping[str, pd.DataFrame], target: 
         work.chmod(0o755)
         for name, frame in tables.items():
             if format == "csv":
-                data = _csv(_columns(frame, kind[name], native=False))
+                data = csv_bytes(_columns(frame, kind[name], native=False))
             else:
                 data = _parquet(_columns(frame, kind[name], native=True))
             _write_file(work / files[name], data)
@@ -140,7 +140,8 @@ def _text(values: pa.Array) -> pa.Array:
     return pc.fill_null(values.cast(pa.string()), "")
 
 
-def _csv(columns: Mapping[str, pa.Array]) -> bytes:
+def csv_bytes(columns: Mapping[str, pa.Array]) -> bytes:
+    """Return columns of text as the bytes of a CSV."""
     # Not csv.writer: before Python 3.13 it leaves a lone carriage return unquoted, and the file cannot be read back.
     header = pa.array(list(columns), pa.string())
     quoted = [_quoted(column).cast(pa.large_string()) for column in columns.values()]
