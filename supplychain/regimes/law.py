@@ -7,6 +7,7 @@ the unknown place: it may be anywhere, so every group and state is MAYBE there.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -136,11 +137,7 @@ def compile_law(tables: Mapping[str, pd.DataFrame]) -> Law:
         "worldwide",
     }
     scopes = {text: frame.scope(text) for text in sorted(texts)}
-    lists = {
-        list_of(c): imp
-        for imp, text in zip(controls["imposing"], controls["item_code"], strict=True)
-        for c in text.split(";")
-    }
+    lists = _issuers(controls)
     territories = {state: frame.territory(state) for state in sorted({*controls["imposing"], *lists.values()})}
     pairs = tables["correspondences"]
     correspondences: dict[str, list[tuple[str, int]]] = {}
@@ -165,6 +162,20 @@ def compile_law(tables: Mapping[str, pd.DataFrame]) -> Law:
         lists=lists,
         territories=territories,
     )
+
+
+def _issuers(controls: pd.DataFrame) -> dict[str, str]:
+    """Return the state behind each list of codes: the one that imposes most of the controls on it."""
+    votes = Counter(
+        (list_of(code), state)
+        for state, text in zip(controls["imposing"], controls["item_code"], strict=True)
+        for code in text.split(";")
+    )
+    ranked = sorted(votes.items(), key=lambda item: (item[0][0], -item[1], item[0][1]))
+    found: dict[str, str] = {}
+    for (name, state), _ in ranked:
+        found.setdefault(name, state)
+    return found
 
 
 @dataclass(frozen=True, eq=False)
