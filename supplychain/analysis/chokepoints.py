@@ -123,13 +123,12 @@ def choke_points(
     if step and single_sources:
         step("losing single sources")
     singles = _singles(view, shares if single_sources else shares.iloc[:0])
-    tiers = [through_tiers(case.network, case.compiled, product) for product in case.products]
     return ChokePoints(
         table=_ranked([part.table for part in parts]),
         singles=_ranked([part.table for part in singles]),
         evidence=pd.concat([part.evidence for part in (*parts, *singles)], ignore_index=True).drop_duplicates(),
         concentration=shares,
-        through_tiers=pd.concat(tiers, ignore_index=True),
+        through_tiers=through_tiers(case.network, case.compiled, *case.products),
         horizons=view.months,
         threshold=threshold,
         regime=regime,

@@ -44,22 +44,25 @@ def concentration(network: SupplyNetwork, compiled: Compiled, items: npt.NDArray
     return table.sort_values(["item", "order"], ignore_index=True).drop(columns=["key", "order"])
 
 
-def through_tiers(network: SupplyNetwork, compiled: Compiled, product: str) -> pd.DataFrame:
-    """Return concentration of all that goes into `product`: one row per view, columns as in `concentration`.
+def through_tiers(network: SupplyNetwork, compiled: Compiled, *products: str) -> pd.DataFrame:
+    """Return concentration of all that goes into each product: one row per product and view, as in `concentration`.
 
     A walk goes upstream from the product, at each item on to one of its inputs (essential and important ones, each as
     likely), and meets makers by their shares; sources are weighed by how often they are met.
     """
-    visits = upstream_visits(compiled, network.items["item"].tolist().index(product))
-    weight = visits[np.maximum(compiled.supply_item, 0)] * compiled.supply_share * (compiled.supply_item >= 0)
-    total = weight.sum()
+    items = {item: position for position, item in enumerate(compiled.items)}
+    makes = compiled.supply_share * (compiled.supply_item >= 0)
+    met = [
+        upstream_visits(compiled, items[product])[np.maximum(compiled.supply_item, 0)] * makes for product in products
+    ]
+    weight = np.array([row / (row.sum() or 1.0) for row in met])
+    key = np.repeat(np.arange(len(products)), compiled.n_supplies)
     frames = []
     for view in VIEWS:
         label, names = source_labels(network, compiled, view)
-        everything = np.zeros(len(label), dtype=np.int64)
-        frames.append(_indices(everything, label, weight / (total or 1.0), names).assign(view=view))
-    table = pd.concat(frames, ignore_index=True).drop(columns="key")
-    table.insert(0, "item", product)
+        frames.append(_indices(key, np.tile(label, len(products)), weight.ravel(), names).assign(view=view))
+    table = pd.concat(frames, ignore_index=True).sort_values("key", kind="stable", ignore_index=True)
+    table.insert(0, "item", np.array(products, object)[table.pop("key").to_numpy(np.intp)])
     return table
 
 
