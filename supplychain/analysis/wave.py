@@ -1,0 +1,218 @@
+"""The cascade for firm-level networks: one shock at a time, touching only what moves, compiled by numba (extra `fast`).
+
+Nodes that make one item form a block, and blocks are settled in the order of requirements, upstream first: one pass
+carries a loss through all tiers; further passes are needed only for requirements that point back. While few nodes of a
+block move, their changes are pushed along their offers and only the nodes behind those are computed again; when many
+do, the blocks they sell to are computed whole. Losses only grow, so every order leads to the fixed point of `cascade`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import numpy.typing as npt
+from scipy import sparse
+from scipy.sparse import linalg
+
+from supplychain.analysis.cascade import MAX_ITERATIONS, Gates
+from supplychain.analysis.wave_kernels import removals_kernel, settle_kernel, sweep_kernel
+from supplychain.errors import NoAnswer
+from supplychain.network import ESSENTIAL, Compiled, Floats
+
+if TYPE_CHECKING:
+    from supplychain.shocks import Shocks
+
+DROP: Final = 1e-9  # a change smaller than this waits until it has grown
+
+Longs = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Removals:
+    """What each removal takes. ``total``: value of all output lost, the node's own included. ``market_loss``: (B, V).
+
+    ``touched`` counts nodes that lost anything, ``passes`` the rounds through the tiers. Since changes below ``drop``
+    wait, losses are too small by at most about ``drop`` times the number of tiers and passes.
+    """
+
+    nodes: Longs
+    total: Floats
+    market_loss: Floats
+    passes: Longs
+    touched: Longs
+    drop: float
+
+
+@dataclass(frozen=True, eq=False)
+class Wave:
+    """A network made ready for single shocks at one horizon (months, or infinity for growth)."""
+
+    compiled: Compiled
+    horizon: float
+
+    @cached_property
+    def prepared(self) -> _Ready:
+        """The network in the kernels' order; computed once."""
+        return _ready(self.compiled, Gates(self.compiled, (self.horizon,)))
+
+    def one(self, shocks: Shocks, column: int = 0, drop: float = DROP) -> tuple[Floats, Floats, int]:
+        """Return (market losses, node losses, passes) of one shock. Raises NoAnswer when it does not settle."""
+        compiled, ready = self.compiled, self.prepared
+        own, withheld = np.zeros(compiled.n_supplies), np.zeros(compiled.n_offers)
+        for values, table in ((own, shocks.own_lost), (withheld, shocks.flow_lost)):
+            rows = slice(table.indptr[column], table.indptr[column + 1])
+            values[table.indices[rows]] = table.data[rows]
+        base, arrays = np.zeros(compiled.n_markets), list(ready.arrays)
+        if withheld.any():
+            lost = compiled.offer_weight * withheld
+            np.add.at(base, compiled.offer_market, lost)
+            left = compiled.offer_weight - lost
+            arrays[2], arrays[5] = left[ready.by_market], left[ready.by_node]
+        market, node, passes = settle_kernel(own[ready.node], base[ready.market], drop, MAX_ITERATIONS, *arrays)
+        if passes < 0:
+            raise NoAnswer(f"the cascade has not settled after {MAX_ITERATIONS} passes: a closed loop drains slowly")
+        market_loss, node_loss = np.empty_like(market), np.empty_like(node)
+        market_loss[ready.market], node_loss[ready.node] = np.minimum(market, 1.0), node
+        return market_loss, node_loss, int(passes)
+
+    def removals(
+        self,
+        nodes: Sequence[int] | npt.NDArray[np.integer[Any]] | None = None,
+        value: Floats | None = None,
+        markets: Sequence[int] = (),
+        drop: float = DROP,
+        threads: int | None = None,
+    ) -> Removals:
+        """Return what the removal of each node in turn takes: value of all output lost, and the loss of some markets.
+
+        ``value`` weighs nodes (1 each by default). Results do not depend on the number of threads.
+        """
+        compiled, ready = self.compiled, self.prepared
+        chosen = np.arange(compiled.n_supplies) if nodes is None else np.asarray(nodes, dtype=np.int64)
+        worth = np.ones(compiled.n_supplies) if value is None else np.asarray(value, float)
+        place = np.empty(compiled.n_supplies, np.int64)
+        place[ready.node] = np.arange(compiled.n_supplies)
+        wanted = np.empty(compiled.n_markets, np.int64)
+        wanted[ready.market] = np.arange(compiled.n_markets)
+        wanted = wanted[np.asarray(markets, dtype=np.int64)]
+        total, at = np.zeros(len(chosen)), np.zeros((len(chosen), len(wanted)))
+        passes, touched = np.zeros(len(chosen), np.int64), np.zeros(len(chosen), np.int64)
+        inside, worth = place[chosen], worth[ready.node]
+        workers = max(1, min(threads or os.cpu_count() or 1, len(chosen) or 1))
+
+        def run(worker: int) -> None:
+            rows = np.arange(worker, len(chosen), workers)
+            removals_kernel(
+                inside, rows, worth, wanted, total, at, passes, touched, drop, MAX_ITERATIONS, *ready.arrays
+            )
+
+        with ThreadPoolExecutor(workers) as pool:
+            list(pool.map(run, range(workers)))
+        if (passes < 0).any():
+            name = compiled.supply_ids[chosen[int(np.argmin(passes))]]
+            raise NoAnswer(f"removing {name!r} has not settled after {MAX_ITERATIONS} passes: a loop drains slowly")
+        return Removals(chosen, total, np.minimum(at, 1.0), passes, touched, drop)
+
+    def full_pass(self, own: Floats, base: Floats, market: Floats, node: Floats) -> None:
+        """Compute every node and market once, in place and in the kernel's own order: what `make bench` measures."""
+        sweep_kernel(own, base, market, node, *self.prepared.arrays)
+
+
+@dataclass(frozen=True, eq=False)
+class _Ready:
+    """The network re-numbered by blocks, and its arrays in the order the kernels take them."""
+
+    node: Longs  # node of the network at each place of the kernels
+    market: Longs
+    by_market: Longs  # offer of the network at each place of the offers by market
+    by_node: Longs
+    arrays: tuple[Any, ...]
+
+
+def _ready(compiled: Compiled, gates: Gates) -> _Ready:
+    n_items = len(compiled.items)
+    item = np.where(compiled.supply_item < 0, n_items, compiled.supply_item)  # plants come last
+    of, on = item[compiled.need_supply], compiled.market_item[compiled.need_market]
+    pairs, pair = np.unique(on.astype(np.int64) * (n_items + 1) + of, return_inverse=True)
+    source, target = pairs // (n_items + 1), pairs % (n_items + 1)
+    passed = gates.worn[:, 0] * compiled.need_weight * (1.0 - np.minimum(gates.covered[:, 0], 1.0))
+    rank = _ranks(source, target, np.asarray(np.bincount(pair, passed, len(pairs)) + 1e-6, float), n_items + 1)
+    node = np.argsort(rank[item], kind="stable")
+    node_at = np.empty_like(node)
+    node_at[node] = np.arange(len(node))
+    # Needs by owner, and markets in the order of their first user: what a node reads lies together.
+    owner = node_at[compiled.need_supply]
+    needs = np.argsort(owner, kind="stable")
+    unused = np.setdiff1d(np.arange(compiled.n_markets), compiled.need_market)
+    listed = np.concatenate([compiled.need_market[needs], unused])
+    market = listed[np.sort(np.unique(listed, return_index=True)[1])]
+    market_at = np.empty_like(market)
+    market_at[market] = np.arange(len(market))
+    owner, drawn = owner[needs], market_at[compiled.need_market[needs]]
+
+    seller, buyer = node_at[compiled.offer_supply], market_at[compiled.offer_market]
+    by_market, by_node = np.lexsort((seller, buyer)), np.lexsort((buyer, seller))
+    by_use = np.lexsort((owner, drawn))
+    group, worn = compiled.need_group[needs], gates.worn[needs, 0]
+    essential, weight = compiled.need_essential[needs] == ESSENTIAL, compiled.need_weight[needs]
+    grouped = np.zeros(len(node), bool)
+    grouped[owner[essential & (group >= 0)]] = True
+    # What a need passes on of its market's loss: alone, as one that adds up, as member of a group; and the loss that
+    # its stock covers. Few combinations occur, so needs hold their number and the kernels read a small table.
+    kinds = np.stack(
+        [
+            np.where(essential & (group < 0), worn, 0.0),
+            np.where(essential, 0.0, worn * weight),
+            np.where(essential & (group >= 0), worn * weight, 0.0),
+            gates.covered[needs, 0],
+        ],
+        axis=1,
+    )
+    table, kind = np.unique(kinds, axis=0, return_inverse=True)
+    follow = np.argsort(rank[source], kind="stable")
+    arrays = (
+        _starts(buyer[by_market], len(market)),
+        seller[by_market].astype(np.int32),
+        compiled.offer_weight[by_market],
+        _starts(seller[by_node], len(node)),
+        buyer[by_node].astype(np.int32),
+        compiled.offer_weight[by_node],
+        _starts(drawn[by_use], len(market)),
+        owner[by_use].astype(np.int32),
+        _starts(owner, len(node)),
+        drawn.astype(np.int32),
+        kind.ravel().astype(np.uint16 if len(table) <= 65_536 else np.int32),
+        table,
+        group,
+        grouped,
+        rank[item[node]].astype(np.int32),
+        _starts(rank[item[node]], n_items + 1),
+        _starts(rank[source][follow], n_items + 1),
+        rank[target][follow].astype(np.int32),
+    )
+    return _Ready(node, market, by_market, by_node, arrays)
+
+
+def _starts(labels: npt.NDArray[Any], count: int) -> Longs:
+    return np.searchsorted(labels, np.arange(count + 1))
+
+
+def _ranks(source: Longs, target: Longs, strength: Floats, count: int) -> Longs:
+    """Return the place of each item in an order in which requirements come first as far as cycles allow.
+
+    Items are ordered by their trophic level h, which makes the strength-weighted squares of (h[target] - h[source] - 1)
+    least (MacKay, Johnson and Sansom, R. Soc. Open Sci. 7:201138, 2020): a sparse Laplacian system, cycles or not.
+    """
+    into, out = (np.bincount(side, strength, count) for side in (target, source))
+    flow = sparse.csr_array((strength, (source, target)), shape=(count, count))
+    laplacian = sparse.diags_array(into + out + 1e-9) - flow - flow.T
+    level, _ = linalg.cg(sparse.csr_array(laplacian), into - out, rtol=1e-6, maxiter=2000)
+    rank = np.empty(count, np.int64)
+    rank[np.lexsort((np.arange(count), level.round(3)))] = np.arange(count)
+    return rank
