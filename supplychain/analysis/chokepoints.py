@@ -14,7 +14,6 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from supplychain.analysis.cascade import GROWTH, cascade
@@ -31,10 +30,11 @@ from supplychain.analysis.elements import (
 )
 from supplychain.analysis.evidence import IEC, evidence_rows, fact_columns, law_columns
 from supplychain.analysis.flow import NO_LOSS, FlowModel, LossAfter, loss_models
+from supplychain.analysis.needs import need_loss, need_weights
 from supplychain.analysis.paths import item_paths
 from supplychain.analysis.rationing import equal_shares
 from supplychain.errors import UsageError
-from supplychain.network import CONSUMABLE, DAYS_PER_MONTH, ESSENTIAL, Compiled, Floats
+from supplychain.network import ESSENTIAL, Floats
 from supplychain.shocks import Shocks
 
 if TYPE_CHECKING:
@@ -342,26 +342,3 @@ def area_weights(months: Sequence[float]) -> Floats:
     """Return the unit-months per unit of loss at each horizon: no loss at 0, straight lines between horizons."""
     steps = np.diff(np.array([0.0, *months])) / 2
     return np.asarray(steps + np.append(steps[1:], 0.0))
-
-
-def need_weights(case: Case) -> Floats:
-    """Return the weight of each need in the buyer's mean, summing to 1: yearly margin, or equal where none is known."""
-    margin = case.needs["margin_usd"].to_numpy(float)
-    usual = np.nanmean(margin) if np.isfinite(margin).any() else 1.0
-    weight = np.where(np.isfinite(margin), margin, usual)
-    return np.asarray(weight / weight.sum()) if weight.sum() > 0 else np.full(len(weight), 1.0 / len(weight))
-
-
-def need_loss(
-    compiled: Compiled, needs: npt.NDArray[np.integer], market_loss: Floats, horizons: Sequence[float]
-) -> Floats:
-    """Return what needs feel of their markets' losses (V, B, T): a plant's stock lasts, its equipment wears out."""
-    own = needs >= 0
-    at = np.where(own, needs, 0)
-    span = np.array(horizons)[None, :]
-    consumable = (compiled.need_role[at] == CONSUMABLE)[:, None]
-    cover = np.where(own[:, None] & consumable, compiled.need_stock_days[at][:, None] / DAYS_PER_MONTH / span, 0.0)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        worn = np.minimum(span / compiled.need_life_months[at][:, None], 1.0)
-    worn = np.where(own[:, None] & ~consumable, np.where(np.isinf(span), 1.0, worn), 1.0)
-    return np.asarray(np.where(market_loss > cover[:, None, :] + 1e-12, market_loss, 0.0) * worn[:, None, :])

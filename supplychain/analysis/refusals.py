@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 
 from supplychain.analysis.cascade import cascade
-from supplychain.analysis.chokepoints import need_loss
 from supplychain.analysis.flow import loss_after
+from supplychain.analysis.needs import need_loss
 from supplychain.errors import UsageError
 from supplychain.network import Floats
 from supplychain.shocks import Bound, Shocks, refuse_all, states

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from supplychain.analysis.chokepoints import need_weights
+from supplychain.analysis.needs import need_weights
 from supplychain.report import words
 from supplychain.report.unknowns import felt
 

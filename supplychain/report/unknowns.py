@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from supplychain.analysis.cascade import Gates, cascade
-from supplychain.analysis.chokepoints import need_weights
+from supplychain.analysis.needs import need_weights
 from supplychain.network import REMAINDER, Compiled, Flags, Floats
 from supplychain.shocks import Shocks, flows_lost
 

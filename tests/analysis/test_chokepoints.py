@@ -10,10 +10,11 @@ import pandas as pd
 import pytest
 
 from supplychain.analysis.cascade import cascade
-from supplychain.analysis.chokepoints import ChokePoints, area_weights, choke_points, need_loss, need_weights
+from supplychain.analysis.chokepoints import ChokePoints, area_weights, choke_points
 from supplychain.analysis.concentration import concentration, through_tiers
 from supplychain.analysis.elements import elements, is_firm, members, with_unknown
 from supplychain.analysis.flow import loss_after
+from supplychain.analysis.needs import need_loss, need_weights
 from supplychain.analysis.paths import item_paths
 from supplychain.analysis.refusals import CONTROLLED, MEASURES, SUPPLY, Refusals, refusals
 from supplychain.case import Case
