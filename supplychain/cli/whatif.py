@@ -39,7 +39,7 @@ class Part(StrEnum):
     headline = "headline"
     needs = "needs"
     plants = "plants"
-    split = "split"
+    by_part = "split"
     choke_points = "choke_points"
     times = "times"
     weeks = "weeks"

@@ -123,7 +123,8 @@ class Join(Action):
 
 
 class Leave(Action):
-    """States leave a regime: their eligibility ends, and with it the controls (or regimes of their own) in ``lifts``."""
+    """States leave a regime: their eligibility ends, and with it the controls (or regimes of their own) in
+    ``lifts``."""
 
     order = 3
     do: Literal["leave"]
@@ -228,7 +229,8 @@ class Branch(Action):
 
 
 class Outage(_Supply):
-    """Supplies lose ``part`` of their output for ``months`` (without: for good), then recover over ``recover_months``."""
+    """Supplies lose ``part`` of their output for ``months`` (without: for good), then recover over
+    ``recover_months``."""
 
     order = 8
     do: Literal["outage"]
@@ -246,7 +248,8 @@ class Capacity(_Supply):
 
 
 class Grow(Action):
-    """A ramp of new capacity: ``add``, a fraction of today's world output, built evenly between ``from`` and ``until``."""
+    """A ramp of new capacity: ``add``, a fraction of today's world output, built evenly between ``from`` and
+    ``until``."""
 
     order = 10
     do: Literal["grow"]
@@ -306,7 +309,8 @@ class Qualify(Action):
 
 
 class Stock(Action):
-    """The buyer's plants (or some) hold ``days`` of stock of ``items`` (without items: of all), or ``factor`` times as much."""
+    """The buyer's plants (or some) hold ``days`` of stock of ``items`` (without items: of all), or ``factor`` times
+    as much."""
 
     order = 14
     do: Literal["stock"]

@@ -96,17 +96,17 @@ class Applied:
         return Shocks(MEASURES, own, law.flow_lost)
 
     def licence_days(self, case: Case | None = None) -> Floats:
-        """Return the days that leave takes for every offer (K,) of a case of this scenario: 0 where none is needed; an
-        open determination counts as case by case."""
+        """Return the days that leave takes for every offer (K,) of a case of this scenario, by the assumptions on
+        policies; an open determination counts as case by case."""
         case = case or self.case
-        table = case.determinations.table
+        found = case.determinations
         licence = case.assumptions.settings.get("licence", {})
         usual = float(licence.get("case-by-case", {}).get("delay_days", 0.0))
-        days = table["delay_days"].to_numpy(float)
-        days = np.where(np.isnan(days), usual, days)
-        days = np.where(
-            table["floor"].to_numpy(object) == "free", np.where(table["ceiling"] == "free", 0.0, days), days
-        )
+        words = np.array([str(word) for word in found.column("policy")], object)
+        status = np.array([str(word) for word in found.column("status")], object)
+        words = np.where(words == "", status, words)
+        known = {word: float(licence.get(word, {}).get("delay_days", usual)) for word in set(words)}
+        days = np.array([known[word] for word in words])
         flows = None
         for action in self.actions:
             if not isinstance(action, do.Delay) or supply.month_of(action.start, case.on) > 0:
@@ -164,7 +164,7 @@ def apply(scenario: Scenario, case: Case) -> Applied:
         actions=actions,
         warnings=(),
     )
-    return replace(applied, warnings=tuple([*warnings, *_idle(applied), *_late(actions, on)]))
+    return replace(applied, warnings=(*warnings, *_idle(applied), *_late(actions, on)))
 
 
 def _with(case: Case, changes: dict[str, object]) -> Case:
@@ -209,11 +209,11 @@ def _check_dates(scenario: Scenario, actions: Sequence[do.Action], on: date, pro
 def _idle(applied: Applied) -> list[str]:
     """Outages that hit nothing the buyer's products need."""
     compiled = applied.case.compiled
-    told = []
-    for outage in applied.outages:
-        if outage.part > 0 and not supply.chosen_nodes(compiled, outage.action, "optimistic").any():
-            told.append(f"{outage.action.words}: touches nothing that the products of this case need")
-    return told
+    return [
+        f"{outage.action.words}: touches nothing that the products of this case need"
+        for outage in applied.outages
+        if outage.part > 0 and not supply.chosen_nodes(compiled, outage.action, "optimistic").any()
+    ]
 
 
 def _late(actions: Sequence[do.Action], on: date) -> list[str]:

@@ -16,14 +16,14 @@ from supplychain.whatif.apply import Applied
 from supplychain.whatif.outlook import felt, need_weights, resourced
 
 THRESHOLD: Final = 0.05
-KINDS: Final = ("leave of", "all supply of", "organisation", "item")
+KINDS: Final = ("leave of", "all supply of", "organisation")
 
 
 def choke_points(
     applied: Applied, horizon: float = 12.0, threshold: float = THRESHOLD, kinds: Sequence[str] = KINDS
 ) -> pd.DataFrame:
-    """Return, of every element that is a choke point: kind, element, after and short (loss it adds to the scenario's, at
-    the horizon, buyer's mean). Kinds: `leave of` a state (what it controls on the date), `all supply of` a state,
+    """Return, of every element that is a choke point: kind, element, after and short (loss it adds to the scenario's,
+    at the horizon, buyer's mean). Kinds: `leave of` a state (what it controls on the date), `all supply of` a state,
     `organisation`, `item`. Makers known by country only, and nobody's remainder, are no elements."""
     case = applied.at(horizon)
     compiled = case.compiled

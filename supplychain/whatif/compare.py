@@ -43,14 +43,15 @@ class Side:
 class Comparison:
     """The baseline and scenarios, side by side. Losses are fractions of the need; `delta_*` = scenario - baseline.
 
-    headline: scenario, measure, horizon, after, short, after_high, short_high, margin_after ... (USD a year at risk), and
-      delta_after, delta_short, delta_margin_short.
-    needs: scenario, plant, destination, item, measure, horizon, the four ends, delta_after, delta_short; rows that change
-      anything. plants: likewise by plant, with margins.
-    split: scenario, measure, by (imposing, regime, role, tier, item, outage), value, loss, baseline, delta: short-run loss
+    headline: scenario, measure, horizon, after, short, after_high, short_high, margin_after ... (USD a year at risk),
+      and delta_after, delta_short, delta_margin_short.
+    needs: scenario, plant, destination, item, measure, horizon, the four ends, delta_after, delta_short; rows that
+      change anything. plants: likewise by plant, with margins.
+    split: scenario, measure, by (imposing, regime, role, tier, item, outage), value, loss, baseline, delta: short-run
+    loss
       of each part alone at 12 months. choke_points: scenario, kind, element, change (became, stopped), after, short.
-    times: scenario, plant, destination, item, measure, weeks_to_survive, week_recovered, loss_area, lowest_stock_days, and
-      the same of the baseline (baseline_*): rows in which something is lost in either.
+    times: scenario, plant, destination, item, measure, weeks_to_survive, week_recovered, loss_area,
+      lowest_stock_days, and the same of the baseline (baseline_*): rows in which something is lost in either.
     weeks: scenario, week, day, measure, loss, loss_high (the baseline is a scenario of its own here). phases: scenario,
       day, what.
     costs: scenario, needs_leave, licence_days, currency, held, new, regret, held_unmet, new_unmet, note.
@@ -99,15 +100,17 @@ def compare(
         sides=tuple(sides),
         headline=_headline(base, sides),
         needs=_joined(base, sides, "losses", [*NEED, "measure", "horizon"], LOSSES),
-        plants=_joined(base, sides, "plants", ["plant", "measure", "horizon"], [*LOSSES, "margin_after", "margin_short"]),
+        plants=_joined(
+            base, sides, "plants", ["plant", "measure", "horizon"], [*LOSSES, "margin_after", "margin_short"]
+        ),
         split=_split(base, sides),
         choke_points=_choke(base, sides),
         times=_times(base, sides),
-        weeks=pd.concat([side.timeline.weeks.assign(scenario=side.name) for side in (base, *sides)], ignore_index=True),
-        phases=pd.concat([side.timeline.phases.assign(scenario=side.name) for side in (base, *sides)], ignore_index=True),
+        weeks=_all(base, sides, "weeks"),
+        phases=_all(base, sides, "phases"),
         costs=_costs(base, sides),
         warnings=tuple(dict.fromkeys([*case.warnings, *(w for side in sides for w in _told(side))])),
-    )  # fmt: skip
+    )
 
 
 def _told(side: Side) -> list[str]:
@@ -140,7 +143,9 @@ def _side(applied: Applied, horizons: Sequence[float], held: Plan | None, why: s
 def _headline(base: Side, sides: Sequence[Side]) -> pd.DataFrame:
     keys = ["measure", "horizon"]
     before = base.outlook.headline.set_index(keys)
-    frames = [base.outlook.headline.assign(scenario=base.name, delta_after=0.0, delta_short=0.0, delta_margin_short=0.0)]
+    frames = [
+        base.outlook.headline.assign(scenario=base.name, delta_after=0.0, delta_short=0.0, delta_margin_short=0.0)
+    ]
     for side in sides:
         now = side.outlook.headline.set_index(keys)
         frame = now.assign(
@@ -213,6 +218,11 @@ def _costs(base: Side, sides: Sequence[Side]) -> pd.DataFrame:
              "regret": r.regret, "held_unmet": r.held_unmet, "new_unmet": r.new_unmet, "note": r.note}
         )  # fmt: skip
     return pd.DataFrame(rows)
+
+
+def _all(base: Side, sides: Sequence[Side], table: str) -> pd.DataFrame:
+    frames = [getattr(side.timeline, table).assign(scenario=side.name) for side in (base, *sides)]
+    return _first(pd.concat(frames, ignore_index=True), "scenario")
 
 
 def _stacked(frames: Sequence[pd.DataFrame], columns: Sequence[str]) -> pd.DataFrame:

@@ -1,6 +1,7 @@
 """Actions on law: each is rows of a regime book added or changed; the changed book is checked like any other.
 
-Joining a regime is not a word but two facts, told apart because years may lie between them: the state *lists* (it adopts
+Joining a regime is not a word but two facts, told apart because years may lie between them: the state *lists* (it
+adopts
 the regime's controls as its own law, item by item, by correspondence with the codes of the states that impose them
 already), and it is *eligible* (written into the table of item and destination, so that the others' controls towards it
 are lifted). Nothing here writes a rule of a state into the program: what a joiner adopts is copied from the book.
@@ -24,6 +25,7 @@ from supplychain.regimes.codes import list_of
 from supplychain.whatif import actions as do
 
 ACTING: Final = ("imposing", "member", "named")  # roles of members that count as partners of a joiner
+_ADOPTED: Final = "ZZA"  # the list that all joiners adopt: ZZA:3B904 stands for US:3B904 and meets no item directly
 _BEGINNING: Final = pd.Timestamp("1996-01-01")  # stands for "since before the book" where an end needs a beginning
 
 
@@ -124,20 +126,18 @@ def _join(edit: LawEdit, network: SupplyNetwork, action: do.Join) -> None:
     members = edit.tables["memberships"]
     of = members[members["regime"] == action.regime]
     holds = of[~(of["to"] <= start) & ~(of["from"] > start) & of["role"].isin(ACTING)]
-    partners = sorted({*holds["jurisdiction"], *action.states})
-    template = _template(edit, action.regime, start)
-    for state in action.states:
-        inside = state in set(holds["jurisdiction"])
-        if inside:
-            edit.warnings.append(f"{state} is in {action.regime} already on {start.date()}")
-        if not inside:
-            _end_candidacy(edit, action.regime, state, start)
-            row = {"regime": action.regime, "jurisdiction": state, "from": start, "role": "member", "note": "scenario"}
-            edit.append("memberships", [{**row, "quality": "assumption", "source": "none"}])
-        if action.lists:
-            _adopt(edit, action.regime, state, partners, template, start)
-        if action.eligible:
-            _write_in(edit, action.regime, state, start)
+    inside = set(holds["jurisdiction"])
+    new = [state for state in sorted(action.states) if state not in inside]
+    if not new and not (action.lists or action.eligible):
+        edit.warnings.append(f"{action.words}: in the regime already on {start.date()}")
+    _end_candidacy(edit, action.regime, new, start)
+    row = {"regime": action.regime, "from": start, "role": "member", "note": "scenario"}
+    row |= {"quality": "assumption", "source": "none"}
+    edit.append("memberships", [{**row, "jurisdiction": state} for state in new])
+    if action.lists:
+        _adopt(edit, action, sorted(inside | set(action.states)), start)
+    if action.eligible:
+        _write_in(edit, action, start)
 
 
 def _template(edit: LawEdit, regime: str, start: pd.Timestamp) -> pd.DataFrame:
@@ -148,72 +148,82 @@ def _template(edit: LawEdit, regime: str, start: pd.Timestamp) -> pd.DataFrame:
     return controls[live & ~controls["control"].str.startswith("scenario.")]
 
 
-def _end_candidacy(edit: LawEdit, regime: str, state: str, start: pd.Timestamp) -> None:
+def _end_candidacy(edit: LawEdit, regime: str, states: Sequence[str], start: pd.Timestamp) -> None:
     """A candidate becomes a member: the row that called it a candidate ends where the membership begins."""
     frame = edit.tables["memberships"].copy()
-    old = (frame["regime"] == regime) & (frame["jurisdiction"] == state) & ~(frame["to"] <= start)
-    frame.loc[old & (frame["from"].isna() | (frame["from"] < start)), "to"] = start
+    old = (frame["regime"] == regime) & frame["jurisdiction"].isin(states) & ~(frame["to"] <= start)
+    if not old.any():
+        return
     frame.loc[old & frame["from"].isna(), "from"] = _BEGINNING
+    frame.loc[old & (frame["from"] < start), "to"] = start
     edit.tables["memberships"] = frame[~(old & (frame["from"] >= start))].reset_index(drop=True)
 
 
-def _adopt(
-    edit: LawEdit, regime: str, state: str, partners: Sequence[str], template: pd.DataFrame, start: pd.Timestamp
-) -> None:
-    """The state adopts the regime's list: one control per policy and scope, on codes of its own that correspond."""
+def _adopt(edit: LawEdit, action: do.Join, partners: Sequence[str], start: pd.Timestamp) -> None:
+    """The states adopt the regime's list: each one control per policy and scope, on codes that correspond."""
+    template = _template(edit, action.regime, start)
     if template.empty:
-        edit.warnings.append(f"{regime} has no control in force on {start.date()} that {state} could adopt")
+        edit.warnings.append(f"{action.words}: no control of the regime is in force on {start.date()} to be adopted")
         return
-    head = _list_of(state)
-    rows, pairs = [], []
+    rows: list[dict[str, Any]] = []
+    pairs: set[tuple[str, str]] = set()
     groups = template.groupby(["destination_scope", "end_party", "licence_policy"], sort=True, dropna=False)
     for number, ((scope, party, policy), part) in enumerate(groups, start=1):
-        codes = sorted(
-            {code for text in part["item_code"] for code in text.split(";") if not code.endswith((":*", ":any"))}
-        )
-        if not codes or not (part["imposing"] != state).any():
-            continue
-        own = [f"{head}:{code.partition(':')[2]}" for code in codes]
-        pairs += list(zip(codes, own, strict=True))
-        control = f"scenario.{regime}.{state.lower()}-{number}"
-        rows.append(
-            {"control": control, "regime": regime, "imposing": state, "instrument": f"adopts {regime} (scenario)",
-             "item_code": ";".join(own), "destination_scope": scope, "end_party": party, "licence_policy": policy,
-             "reach": "none", "from": start, "quality": "assumption", "source": "none", "note": "scenario"}
-        )  # fmt: skip
+        codes = sorted({c for text in part["item_code"] for c in text.split(";") if not c.endswith((":*", ":any"))})
+        own = [f"{_ADOPTED}:{code.partition(':')[2]}" for code in codes]
+        pairs |= set(zip(codes, own, strict=True))
+        rows += [
+            {"control": f"scenario.{action.regime}.{state.lower()}-{number}", "regime": action.regime,
+             "imposing": state, "instrument": f"adopts {action.regime} (scenario)", "item_code": ";".join(own),
+             "destination_scope": scope, "end_party": party, "licence_policy": policy, "reach": "none", "from": start,
+             "quality": "assumption", "source": "none", "note": "scenario"}
+            for state in sorted(action.states)
+            if codes and (part["imposing"] != state).any()
+        ]  # fmt: skip
     edit.append("controls", rows)
+    known = edit.tables["correspondences"]
+    held = set(zip(known["code"], known["corresponds"], strict=True))
     edit.append(
         "correspondences",
         [{"code": code, "corresponds": own, "match": "same", "quality": "derived", "source": "none"}
-         for code, own in sorted(set(pairs))],
+         for code, own in sorted(pairs - held)],
     )  # fmt: skip
-    others = [partner for partner in partners if partner != state]
-    if others and rows:
+    if rows:
         edit.append(
             "exceptions",
-            [{"exception": f"scenario.{regime}.from-{state.lower()}", "name": "scenario", "basis": "text",
-              "control": ";".join(str(row["control"]) for row in rows), "destination": ";".join(others),
+            [{"exception": _named("from", action), "name": "scenario", "basis": "text",
+              "control": ";".join(str(row["control"]) for row in rows), "destination": _scope(partners),
               "from": start, "quality": "assumption", "source": "none"}],
         )  # fmt: skip
 
 
-def _write_in(edit: LawEdit, regime: str, state: str, start: pd.Timestamp) -> None:
-    """The regime's table of pairs now holds the state, for all entries that the table may hold at all."""
+def _write_in(edit: LawEdit, action: do.Join, start: pd.Timestamp) -> None:
+    """The regime's table of pairs now holds the states, for all entries that the table may hold at all."""
     exceptions = edit.tables["exceptions"]
-    pattern = exceptions[(exceptions["regime"] == regime) & (exceptions["basis"] == "published")]
+    pattern = exceptions[(exceptions["regime"] == action.regime) & (exceptions["basis"] == "published")]
     barred = sorted({code for text in pattern["except_code"] for code in text.split(";") if code})
     edit.append(
         "exceptions",
-        [{"exception": f"scenario.{regime}.to-{state.lower()}", "name": "scenario", "regime": regime, "basis": "text",
-          "except_code": ";".join(barred), "destination": state, "from": start, "quality": "assumption",
-          "source": "none"}],
+        [{"exception": _named("to", action), "name": "scenario", "regime": action.regime, "basis": "text",
+          "except_code": ";".join(barred), "destination": _scope(action.states), "from": start,
+          "quality": "assumption", "source": "none"}],
     )  # fmt: skip
 
 
-def _list_of(state: str, imposed: bool = False) -> str:
-    """The list of an adopting state, or of items that a scenario names: two letters and A or Z, so that it never meets
-    a list that items carry (codes of one list would read as alternatives)."""
-    return ("EU" if state == "EUU" else country(state).iso2) + ("Z" if imposed else "A")
+def _scope(states: Iterable[str]) -> str:
+    """The destination scope of some states; the European Union is a group of places."""
+    return ";".join(sorted("EU" if state == "EUU" else state for state in states))
+
+
+def _named(word: str, action: do.Join) -> str:
+    states = sorted(action.states)
+    return f"scenario.{action.regime}.{word}-{states[0].lower()}-{len(states)}"
+
+
+def _list_of(state: str) -> str:
+    """The list of items that a scenario names: two letters and Z, so that it never meets a list that items carry (codes
+    of one list would read as alternatives)."""
+    return ("EU" if state == "EUU" else country(state).iso2) + "Z"
 
 
 def _leave(edit: LawEdit, network: SupplyNetwork, action: do.Leave) -> None:
@@ -229,12 +239,7 @@ def _leave(edit: LawEdit, network: SupplyNetwork, action: do.Leave) -> None:
     same = of & (members["from"] >= end)
     members.loc[of, "to"] = end
     edit.tables["memberships"] = members[~same].reset_index(drop=True)
-    exceptions = edit.tables["exceptions"].copy()
-    pairs = exceptions["regime"].eq(action.regime) & exceptions["destination"].isin(action.states)
-    pairs &= ~(exceptions["to"] <= end)
-    exceptions.loc[pairs & exceptions["from"].isna(), "from"] = _BEGINNING
-    exceptions.loc[pairs, "to"] = end
-    edit.tables["exceptions"] = exceptions[~(pairs & (exceptions["from"] >= end))].reset_index(drop=True)
+    _strike_out(edit, action, end)
     controls = edit.tables["controls"]
     for name in sorted(set(action.lifts) - set(controls["control"]) - set(edit.tables["regimes"]["regime"])):
         edit.refuse("there is no such control or regime in the regime book", name, controls["control"])
@@ -242,6 +247,24 @@ def _leave(edit: LawEdit, network: SupplyNetwork, action: do.Leave) -> None:
     ended = own & (controls["control"].isin(action.lifts) | controls["regime"].isin(action.lifts))
     ended |= own & controls["regime"].eq(action.regime)
     _end(edit, controls.index[ended], end)
+
+
+def _strike_out(edit: LawEdit, action: do.Leave, end: pd.Timestamp) -> None:
+    """Eligibility ends: exceptions of the regime that name the states as destination name only the others from then
+    on."""
+    exceptions = edit.tables["exceptions"].copy()
+    named = exceptions["destination"].str.split(";").apply(set)
+    of = exceptions["regime"].eq(action.regime) & ~(exceptions["to"] <= end)
+    of &= named.apply(lambda names: bool(names & set(action.states)))
+    of &= named.apply(lambda names: all(len(name) == 3 and name.isupper() for name in names))
+    exceptions.loc[of & exceptions["from"].isna(), "from"] = _BEGINNING
+    others = exceptions[of].assign(destination=[";".join(sorted(n - set(action.states))) for n in named[of]])
+    others = others[others["destination"] != ""]
+    others = others.assign(**{"from": others["from"].where(others["from"] > end, end)})
+    others = others.assign(exception=others["exception"] + ".rest")
+    exceptions.loc[of, "to"] = end
+    kept = exceptions[~(of & (exceptions["from"] >= end))]
+    edit.tables["exceptions"] = pd.concat([kept, others], ignore_index=True)
 
 
 def _end(edit: LawEdit, rows: pd.Index, end: pd.Timestamp) -> int:
@@ -259,8 +282,14 @@ def _end(edit: LawEdit, rows: pd.Index, end: pd.Timestamp) -> int:
 def _impose(edit: LawEdit, network: SupplyNetwork, action: do.Impose) -> None:
     controls = edit.tables["controls"]
     if action.control in set(controls["control"]):
-        edit.problems.add("scenario-contradiction", "the regime book has a control of this name",
-                          "choose another name", file=edit.file, column="action.control", value=action.control)  # fmt: skip
+        edit.problems.add(
+            "scenario-contradiction",
+            "the regime book has a control of this name",
+            "choose another name",
+            file=edit.file,
+            column="action.control",
+            value=action.control,
+        )
         return
     regime = action.regime or f"scenario.{action.control}"
     if action.regime and not _regime(edit, action.regime):
@@ -279,7 +308,7 @@ def _impose(edit: LawEdit, network: SupplyNetwork, action: do.Impose) -> None:
             edit.problems.add("scenario-unclassified", rule, "classify it in the items table, or name codes",
                               file=edit.file, column="action.items", value=item)  # fmt: skip
             continue
-        code = f"{_list_of(action.imposing, imposed=True)}:{item}"
+        code = f"{_list_of(action.imposing)}:{item}"
         given = edit.codes_of_items.get(item, "").split(";")
         edit.codes_of_items[item] = ";".join(sorted({*filter(None, given), code}))
         codes.append(code)

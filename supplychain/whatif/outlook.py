@@ -1,4 +1,5 @@
-"""What an applied scenario costs the buyer: both measures at every horizon, as ranges, by need, plant, product and part."""
+"""What an applied scenario costs the buyer: both measures at every horizon, as ranges, by need, plant, product and
+part."""
 
 from __future__ import annotations
 
@@ -29,11 +30,12 @@ LOSSES: Final = ["after", "short", "after_high", "short_high"]
 class Outlook:
     """Losses of one scenario, fractions of the need; horizons in months.
 
-    losses: plant, destination, item, measure, horizon, and the bracket [after, short] on what is known, with its ends if
-      every unknown fact were adverse (after_high, short_high).
+    losses: plant, destination, item, measure, horizon, and the bracket [after, short] on what is known, with its ends
+      if every unknown fact were adverse (after_high, short_high).
     plants: plant, measure, horizon, and for each of the four ends the loss of its worst need, with margin_* (USD a year
       at risk: the largest over its needs, which all serve the same output; NaN where no margin is known).
-    headline: measure, horizon, the four ends in the mean of the needs (by margin, or equal), margin_* summed over plants.
+    headline: measure, horizon, the four ends in the mean of the needs (by margin, or equal), margin_* summed over
+    plants.
     """
 
     applied: Applied
@@ -208,13 +210,13 @@ def _parts(case: Case, refused: Flags) -> Iterator[tuple[str, str, Flags]]:
 
 
 def waiting(applied: Applied) -> dict[str, float]:
-    """Return what leave costs in time, over the direct flows to the buyer's needs, weighed by need and share: `needs_leave`
-    (part that needs leave or may) and `licence_days` (mean days of waiting, over all flows)."""
+    """Return what leave costs in time, over the direct flows to the buyer's needs, weighed by need and share:
+    `needs_leave` (part that needs leave or may) and `licence_days` (mean days of waiting, over all flows)."""
     case = applied.case
     compiled = case.compiled
     weight = np.zeros(compiled.n_markets)
     np.add.at(weight, case.needs["market"].to_numpy(), need_weights(case)["weight"].to_numpy(float))
     flow = weight[compiled.offer_market] * compiled.offer_weight
-    status = case.determinations.table["status"].to_numpy(object)
+    status = np.asarray(case.determinations.column("status"), dtype=object)
     leave = np.isin(status, ["licence", "prohibited", "indeterminate"])
     return {"needs_leave": float(flow @ leave), "licence_days": float(flow @ applied.licence_days())}

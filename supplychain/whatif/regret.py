@@ -23,7 +23,8 @@ HORIZON: Final = 12.0
 
 @dataclass(frozen=True)
 class Regret:
-    """Costs of a year under a scenario, in ``currency`` ("index": one need of a year costs 1; see `supplychain source`).
+    """Costs of a year under a scenario, in ``currency`` ("index": one need of a year costs 1; see `supplychain
+    source`).
 
     held: the plan made before the scenario, kept; new: the plan made for it. Each is purchase plus the margin of what
     stays unmet. regret = held - new: what knowing the scenario would have saved. note: why there is no plan, if so.
@@ -50,6 +51,8 @@ def regret(applied: Applied, held: Plan) -> Regret:
     """Return what the held plan costs under the scenario against one made for it. Flows refused on the scenario's day
     deliver nothing; what a maker can still make in the short run limits both plans; unmet demand costs its margin."""
     policy = held.policy
+    if applied.case is applied.base and not (applied.outages or applied.ramps or applied.actions):
+        return _nothing(held)
     try:
         problem = problem_from_case(applied.at(HORIZON), policy)
         output = _output(applied, problem)
@@ -80,6 +83,16 @@ def regret(applied: Applied, held: Plan) -> Regret:
     )  # fmt: skip
 
 
+def _nothing(held: Plan) -> Regret:
+    """The baseline: the plan that is held is the plan made for it."""
+    problem, share = held.problem, held.contracts.buy[:, -1]
+    unmet = np.clip(1.0 - np.bincount(problem.need, share, len(problem.needs)), 0.0, 1.0)
+    lost = float(unmet @ (margins(problem, held.policy) * problem.needs["demand"].to_numpy(float)) * problem.periods)
+    bought = held.costs["purchase"] + held.costs["qualification"]
+    total = bought + lost
+    return Regret(problem.currency, total, total, bought, bought, lost, lost, 0.0, "; ".join(held.relaxed[:3]))
+
+
 def _keys(problem: SourcingProblem) -> pd.MultiIndex:
     needs, supplies = problem.needs.iloc[problem.need], problem.supplies.iloc[problem.supply]
     return pd.MultiIndex.from_arrays(
@@ -88,7 +101,8 @@ def _keys(problem: SourcingProblem) -> pd.MultiIndex:
 
 
 def _output(applied: Applied, problem: SourcingProblem) -> Floats:
-    """Part of its usual output that each supply of the problem can make in the mean of the horizon, in the short run."""
+    """Part of its usual output that each supply of the problem can make in the mean of the horizon, in the short
+    run."""
     case = applied.at(HORIZON)
     shocks = applied.shocks(HORIZON).take([0])
     made = cascade(case.compiled, shocks, (HORIZON,), markets=[]).output[:, 0, 0]

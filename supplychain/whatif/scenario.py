@@ -40,7 +40,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError,
 
 from supplychain.errors import EnvironmentFault, InputError, Problems, UsageError
 from supplychain.locate import models
-from supplychain.whatif.actions import MODELS, Action, AnyAction, Day, Factor, Name, Names
+from supplychain.whatif.actions import MODELS, Action, AnyAction, Day, Name, Names
 
 MAX_BYTES: Final = 1_000_000
 _DEEPEST = 8  # files that extend one another
@@ -372,8 +372,14 @@ def _checked(scenario: Scenario) -> Scenario:
         for claim in action.claims:
             other = said.setdefault(claim, action)
             if other.words != action.words:
-                problems.add("scenario-contradiction", f"two actions say different things about {' '.join(claim)}",
-                             "keep one of them", file=file, column="action", value=f"{other.words} | {action.words}")  # fmt: skip
+                problems.add(
+                    "scenario-contradiction",
+                    f"two actions say different things about {' '.join(claim)}",
+                    "keep one of them",
+                    file=file,
+                    column="action",
+                    value=f"{other.words} | {action.words}",
+                )
     for claim, action in said.items():
         joined = said.get(("join", *claim[1:])) if claim[0] == "leave" else None
         if joined is not None and (action.start or date.min) < (joined.start or date.min):

@@ -22,7 +22,8 @@ _NEXT_TO_NOTHING: Final = 1e-9
 
 @dataclass(frozen=True)
 class Outage:
-    """What an outage takes: ``part`` from month ``start`` to month ``end`` after the case's day, then a linear recovery."""
+    """What an outage takes: ``part`` from month ``start`` to month ``end`` after the case's day, then a linear
+    recovery."""
 
     action: do.Action
     part: float
@@ -115,16 +116,18 @@ def outages(actions: Sequence[do.Action], on: date, window: float) -> tuple[Outa
 
 def ramps(actions: Sequence[do.Action], on: date) -> tuple[Ramp, ...]:
     """Return the ramps of new capacity."""
-    return tuple(
-        Ramp(a.item, a.state, a.organisation, a.add, month_of(a.start, on), max(month_of(a.until, on), month_of(a.start, on)))
-        for a in actions
-        if isinstance(a, do.Grow)
-    )  # fmt: skip
+    found = []
+    for action in actions:
+        if isinstance(action, do.Grow):
+            start, end = month_of(action.start, on), month_of(action.until, on)
+            ramp = Ramp(action.item, action.state, action.organisation, action.add, start, max(start, end))
+            found.append(ramp)
+    return tuple(found)
 
 
 def chosen_nodes(compiled: Compiled, action: do.Action, bound: Bound) -> Flags:
-    """Return which nodes (S,) a choice of supplies hits. At the pessimistic end what is unknown belongs to it: makers at
-    unknown places to a choice of sites, nobody's remainder to a choice of makers or sites."""
+    """Return which nodes (S,) a choice of supplies hits. At the pessimistic end what is unknown belongs to it: makers
+    at unknown places to a choice of sites, nobody's remainder to a choice of makers or sites."""
     assert isinstance(action, (do.Outage, do.Capacity, do.Cost))
     real = compiled.supply_item >= 0
     remainder = compiled.supply_kind == REMAINDER
@@ -163,8 +166,8 @@ def own_lost(compiled: Compiled, lost: Sequence[Outage], bound: Bound, month: fl
 
 
 def surge(compiled: Compiled, actions: Sequence[do.Action], spare: Floats, on: date, month: float) -> Floats:
-    """Return the part of each node's output (S,) that a surge of the world's demand leaves unserved: what a factor above
-    1 + spare capacity takes from everyone alike."""
+    """Return the part of each node's output (S,) that a surge of the world's demand leaves unserved: what a factor
+    above 1 + spare capacity takes from everyone alike."""
     left = np.ones(len(compiled.items))
     for item, factor in sorted(_world_demand(actions, on, month).items()):
         if item in compiled.items and factor > 0:

@@ -6,8 +6,8 @@ consumable draws on its stock first, and refills it from spare capacity once sup
 the mean gap of the last life of it); what each node can make. With a shock that stays as it is the course never shows
 more loss than the cascade at that horizon, which takes a gap to have lasted from the beginning.
 
-Two courses, each at both ends of what is unknown: *in force*, flows refused on the day are refused, flows that newly need
-leave wait as long as leave takes and are then let through; *at leave*, no leave is given at all.
+Two courses, each at both ends of what is unknown: *in force*, flows refused on the day are refused, flows that newly
+need leave wait as long as leave takes and are then let through; *at leave*, no leave is given at all.
 """
 
 from __future__ import annotations
@@ -44,8 +44,8 @@ class Timeline:
 
     weeks: week, day, measure, loss, loss_high (buyer's mean).
     needs: plant, destination, item, measure, weeks_to_survive (full weeks with at most 1 % lost; NaN: all of them),
-      week_recovered (first week from which the loss stays at or below 1 %; NaN: never within the weeks), loss_area (unit-
-      months lost), lowest_stock_days (NaN where the need holds no stock of its own).
+      week_recovered (first week from which the loss stays at or below 1 %; NaN: never within the weeks), loss_area
+      (unit- months lost), lowest_stock_days (NaN where the need holds no stock of its own).
     phases: day and what changes on it.
     """
 
@@ -106,7 +106,8 @@ def _course(applied: Applied, stands: Sequence[Case], law: _Law, bound: Bound) -
             weights = [play.transmission(pattern) for pattern in law.patterns]
         if week and not (applied.constant and len(stands) == 1):
             lost = _lost(applied, case, (week + 0.5) * WEEK, bound)
-        gap, felt = play.pass_week(*weights[law.of_week[week]], lost)
+        flowing, lacking = weights[law.of_week[week]]
+        gap, felt = play.pass_week(flowing, lacking, lost)
         loss[:, week] = np.where(own >= 0, felt[np.maximum(own, 0)], gap[needs])
     return loss, np.where(own >= 0, play.lowest[np.maximum(own, 0)] * DAYS_PER_MONTH, np.nan)
 
@@ -259,9 +260,13 @@ def law_days(case: Case, weeks: int) -> list[date]:
 
 
 def _on(case: Case, day: date) -> Case:
-    other = case.with_(on=day, buyer=case.buyer, products=case.products)
-    other.__dict__["compiled"] = case.compiled
-    return other
+    """The case on another day, remembered: all scenarios that change no law share what was judged."""
+    known: dict[date, Case] = case.__dict__.setdefault("_by_day", {})
+    if day not in known:
+        other = case.with_(on=day, buyer=case.buyer, products=case.products)
+        other.__dict__["compiled"] = case.compiled
+        known[day] = other
+    return known[day]
 
 
 def _summary(case: Case, measure: str, loss: Floats, stock: Floats) -> pd.DataFrame:
