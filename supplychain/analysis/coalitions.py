@@ -12,7 +12,7 @@ Sources: Shapley 1953; Banzhaf 1965; Owen, Management Science 18 (1972) and "Val
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from statistics import NormalDist
@@ -118,10 +118,23 @@ def shapley(
     if isinstance(value, SimpleGame):
         return _simple(value, None, uniform=True)
     if n > EXACT_PLAYERS:
-        return _sampled_orders(value, [[i] for i in range(n)], permutations, seed, confidence, spread)
+        return sampled_shapley(value, n, permutations=permutations, seed=seed, confidence=confidence, spread=spread)
     worth = _all_coalitions(value, n)
     weight = np.array([1.0 / (n * math.comb(n - 1, size)) for size in range(n)])
     return _exact(_weighted_swings(worth, n, weight))
+
+
+def sampled_shapley(
+    value: Value,
+    n: int,
+    *,
+    permutations: int = PERMUTATIONS,
+    seed: int = 0,
+    confidence: float = 0.95,
+    spread: float = math.nan,
+) -> Values:
+    """Return Shapley values sampled along random orders, whatever the number of players; see `shapley`."""
+    return _sampled_orders(value, [[i] for i in range(n)], permutations, seed, confidence, spread)
 
 
 def banzhaf(
@@ -375,9 +388,3 @@ def _estimate(total: Floats, squares: Floats, pairs: int, confidence: float, spr
     values.low, values.high = mean - reach, mean + reach
     values.margin = spread * math.sqrt(math.log(2 * len(mean) / (1 - confidence)) / (2 * pairs))
     return values
-
-
-def subsets(count: int) -> Iterator[Coalitions]:
-    """Yield all coalitions of `count` players in batches of rows."""
-    for first in range(0, 1 << count, BATCH):
-        yield coalition_rows(first, min(first + BATCH, 1 << count), count)

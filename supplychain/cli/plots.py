@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
 
 from supplychain.cli.output import _write_bytes as write_bytes
 from supplychain.errors import UsageError
@@ -14,6 +16,26 @@ if TYPE_CHECKING:
 
 INK, QUIET_INK, BAR, SECOND = "#1f2933", "#52606d", "#2f6690", "#d98e04"
 SUFFIXES = (".png", ".svg", ".html")
+
+Plot = Annotated[Path | None, typer.Option("--plot", help="Also draw a picture: a file ending in .png, .svg or .html.")]
+Horizon = Annotated[str, typer.Option("--horizon", help="Months after the loss, or 'growth'.")]
+
+
+def horizon_months(text: str) -> float:
+    """Return the months in `text`; 'growth' is infinity."""
+    import math
+
+    from supplychain.errors import UsageError
+
+    if text == "growth":
+        return math.inf
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not (value > 0 and math.isfinite(value)):
+        raise UsageError(f"--horizon {text!r} is neither a number of months above 0 nor 'growth'")
+    return value
 
 
 def check_suffix(path: Path | None) -> None:

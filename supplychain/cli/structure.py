@@ -1,20 +1,38 @@
-"""The commands about structure and power: `cutsets`, `leverage`, `esri`."""
+"""The commands about structure: `cutsets`; those about power (`leverage`) and firms (`esri`) are registered here
+too.
+"""
 
 from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from supplychain.cli.options import Format, Output, OutputFormat, Quiet
+from supplychain.cli.options import (
+    DEFAULT_BUYER,
+    DEFAULT_DATE,
+    Assumptions,
+    Buyer,
+    Format,
+    Network,
+    On,
+    Output,
+    OutputFormat,
+    Overlay,
+    Product,
+    Quiet,
+    Regimes,
+    load_case,
+)
+from supplychain.cli.plots import Horizon, Plot, horizon_months
 
 if TYPE_CHECKING:
     from supplychain.analysis.cutsets import CutSets
+    from supplychain.analysis.faulttree import CaseTree
 
 DEFAULT_LIMIT = 1000
-Plot = Annotated[Path | None, typer.Option("--plot", help="Also draw a picture: a file ending in .png, .svg or .html.")]
 
 
 class Method(StrEnum):
@@ -25,17 +43,30 @@ class Method(StrEnum):
     zbdd = "zbdd"
 
 
-class Replaceability(StrEnum):
-    """Whether what the rest of a sector still makes can stand in for a failed firm."""
+class By(StrEnum):
+    """What cut sets are made of."""
 
-    none = "none"
-    sector = "sector"
+    state = "state"
+    organisation = "organisation"
+    site = "site"
+    supply = "supply"
+    control = "control"
+
+
+class Unknown(StrEnum):
+    """What becomes of supply whose maker or place is not known."""
+
+    kept = "kept"
+    lost = "lost"
 
 
 def register(app: typer.Typer) -> None:
-    """Add the commands of this module to the application."""
+    """Add the commands about structure, power and firms to the application."""
+    from supplychain.cli import firms, power
+
     app.command()(cutsets)
-    app.command()(esri)
+    app.command()(power.leverage)
+    app.command()(firms.esri)
 
 
 def cutsets(
@@ -47,23 +78,110 @@ def cutsets(
     max_size: Annotated[
         int | None, typer.Option("--max-size", min=0, help="Only sets of at most this many elements.")
     ] = None,
-    limit: Annotated[
-        int, typer.Option("--limit", min=0, help="List at most this many sets; 0 lists all.")
-    ] = DEFAULT_LIMIT,
+    limit: Annotated[int, typer.Option("--limit", min=0, help="List at most so many sets; 0 for all.")] = DEFAULT_LIMIT,
     method: Annotated[Method, typer.Option("--method", help="How to find them; auto is fastest.")] = Method.auto,
+    by: Annotated[By, typer.Option("--by", help="Elements that can be lost or refuse.")] = By.state,
+    below: Annotated[
+        float, typer.Option("--below", help="Cut off means that at most this share of supply is left; 0 is nothing.")
+    ] = 0.1,
+    horizon: Horizon = "36",
+    unknown: Annotated[
+        Unknown,
+        typer.Option("--unknown", help="Supply of unknown maker or place: kept, or lost as soon as anything is."),
+    ] = Unknown.kept,
+    cheapest: Annotated[
+        bool, typer.Option("--cheapest", help="Only the cheapest set, by integer programming.")
+    ] = False,
+    weight: Annotated[
+        list[str] | None, typer.Option("--weight", help="ELEMENT=COST for --cheapest; others cost 1. May be repeated.")
+    ] = None,
+    export: Annotated[Path | None, typer.Option("--export", help="Also write the fault tree as Open-PSA.")] = None,
+    buyer: Buyer = DEFAULT_BUYER,
+    product: Product = None,
+    on: On = DEFAULT_DATE,
+    network: Network = None,
+    regimes: Regimes = None,
+    overlay: Overlay = None,
+    assumptions: Assumptions = None,
     form: OutputFormat = Format.table,
     output: Output = None,
     plot: Plot = None,
     quiet: Quiet = False,
 ) -> None:
-    """List or count the smallest sets of elements whose loss stops the product, smallest first."""
+    """List or count the smallest sets of states, makers, sites or controls whose loss cuts the buyer off."""
     from supplychain.cli.plots import check_suffix
-    from supplychain.errors import UsageError
 
     check_suffix(plot)
-    if open_psa is None:
-        raise UsageError("name a fault tree with --open-psa")
-    _open_psa_cutsets(open_psa, top, count, max_size, limit, method, form, output, plot, quiet)
+    if open_psa is not None:
+        _open_psa_cutsets(open_psa, top, count, max_size, limit, method, form, output, plot, quiet)
+        return
+    from supplychain.analysis.cutsets import minimal_cut_sets
+    from supplychain.analysis.faulttree import TOP, fault_tree
+    from supplychain.analysis.openpsa import open_psa as written
+    from supplychain.cli.output import _write_bytes, progress, remark
+
+    with progress(quiet) as step:
+        step("reading facts and law")
+        case = load_case(
+            buyer=buyer,
+            product=product,
+            on=on,
+            network=network,
+            regimes=regimes,
+            overlay=overlay,
+            assumptions=assumptions,
+        )
+        step("building the fault tree")
+        built = fault_tree(case, by.value, below=below, horizon=horizon_months(horizon), unknown=unknown.value)
+        if export is not None:
+            _write_bytes(written(built.tree, built.labels).encode("utf-8"), export)
+        if not cheapest:
+            step("finding minimal cut sets")
+            found = minimal_cut_sets(built.tree.gates, TOP, max_size=max_size, method=method.value)
+    for warning in case.warnings:
+        remark(f"warning: {warning}", quiet=quiet)
+    if cheapest:
+        _show_cheapest(built, _weights(weight), form, output)
+        return
+    _show_cut_sets({TOP: found}, built.tree.name, count, limit, form, output, built.labels)
+    if plot is not None:
+        _plot_sizes({TOP: found}, plot)
+
+
+def _weights(given: list[str] | None) -> dict[str, float]:
+    from supplychain.errors import UsageError
+
+    weights = {}
+    for text in given or []:
+        name, _, cost = text.rpartition("=")
+        try:
+            weights[name] = float(cost)
+        except ValueError:
+            name = ""
+        if not name:
+            raise UsageError(f"--weight {text!r}: write ELEMENT=COST, such as NLD=2.5") from None
+    return weights
+
+
+def _show_cheapest(built: CaseTree, weights: dict[str, float], form: Format, output: Path | None) -> None:
+    from supplychain.analysis.faulttree import TOP
+    from supplychain.analysis.interdiction import cheapest_cut_set
+    from supplychain.cli.output import show_record
+    from supplychain.errors import UsageError, shown
+
+    unknown = sorted(set(weights) - set(built.events))
+    if unknown:
+        raise UsageError(f"--weight: {shown(unknown[0])!r} is not an element of this case")
+    found = cheapest_cut_set(built.tree.gates, TOP, weights, others=20)
+    record = {
+        "events": list(found.events),
+        "names": [built.labels.get(event, event) for event in found.events],
+        "cost": found.cost,
+        "bound": found.bound,
+        "weights": found.weights,
+        "others_of_the_same_cost": [list(others) for others in found.others],
+    }
+    show_record(record, form, output)
 
 
 def _open_psa_cutsets(
@@ -106,7 +224,13 @@ def _open_psa_cutsets(
 
 
 def _show_cut_sets(
-    found: dict[str, CutSets], tree: str, count: bool, limit: int, form: Format, output: Path | None
+    found: dict[str, CutSets],
+    tree: str,
+    count: bool,
+    limit: int,
+    form: Format,
+    output: Path | None,
+    labels: dict[str, str] | None = None,
 ) -> None:
     import pandas as pd
 
@@ -138,6 +262,8 @@ def _show_cut_sets(
         for chosen in sets.sets(limit or None)
     ]
     table = pd.DataFrame(rows, columns=["top", "size", "events"])
+    if labels is not None:
+        table["names"] = [[labels.get(event, event) for event in chosen] for chosen in table["events"]]
     total = sum(sets.count for sets in found.values())
     notes = [f"{total:,} minimal cut sets" + (f"; the first {len(rows):,} are listed" if len(rows) < total else "")]
     about = {**records[0], "listed": len(rows)} if len(records) == 1 else {"tops": records, "listed": len(rows)}
@@ -146,7 +272,7 @@ def _show_cut_sets(
         form,
         output,
         title=f"Minimal cut sets of {tree}",
-        columns=["size", "events"] if len(found) == 1 else None,
+        columns=[name for name in table.columns if name != "top"] if len(found) == 1 else None,
         notes=notes,
         record=about,
     )
@@ -165,86 +291,3 @@ def _plot_sizes(found: dict[str, CutSets], plot: Path) -> None:
     ]
     table = pd.DataFrame(rows, columns=["elements", "sets"])
     save(bars(table, "elements", "sets", "Minimal cut sets by number of elements", "sets"), plot)
-
-
-def esri(
-    links: Annotated[Path, typer.Option("--links", help="CSV or Parquet: supplier, buyer, flow.")],
-    sectors: Annotated[Path, typer.Option("--sectors", help="CSV or Parquet: firm, sector (revenue, cost optional).")],
-    essentiality: Annotated[
-        str, typer.Option("--essentiality", help="linear, leontief, or a table supplier_sector, buyer_sector, class.")
-    ] = "linear",
-    replaceability: Annotated[
-        Replaceability, typer.Option("--replaceability", help="sector: the rest of a sector stands in for a firm.")
-    ] = Replaceability.none,
-    threshold: Annotated[
-        str, typer.Option("--threshold", help="Stop when no level moves more; 'published' is 0.01.")
-    ] = "published",
-    group: Annotated[
-        Path | None,
-        typer.Option("--group", help="CSV firm, group: the firms of a group fail together, one row a group."),
-    ] = None,
-    revenue_sink: Annotated[
-        float, typer.Option("--revenue-sink", help="Revenues are this many times the sales in the links (try 1.3).")
-    ] = 1.0,
-    cost_sink: Annotated[
-        float, typer.Option("--cost-sink", help="Costs are this many times the purchases in the links (try 1.2).")
-    ] = 1.0,
-    drop: Annotated[
-        float, typer.Option("--drop", help="Leave changes below this unpropagated; the error bound is printed.")
-    ] = 0.0,
-    form: OutputFormat = Format.table,
-    output: Output = None,
-    plot: Plot = None,
-    quiet: Quiet = False,
-) -> None:
-    """Show the Economic Systemic Risk Index of each firm: the share of all sales that fails when it fails."""
-    from supplychain.analysis.esri import esri as measure
-    from supplychain.analysis.moneyflow import read_list
-    from supplychain.cli.output import progress, remark, show_table
-    from supplychain.cli.plots import bars, check_suffix, save
-    from supplychain.errors import UsageError
-
-    check_suffix(plot)
-    try:
-        limit: Any = "published" if threshold == "published" else float(threshold)
-    except ValueError:
-        raise UsageError(f"--threshold {threshold!r} is neither a number nor 'published'") from None
-    with progress(quiet) as step:
-        step("reading the lists")
-        classes: Any = essentiality
-        if essentiality not in ("linear", "leontief"):
-            classes = read_list(Path(essentiality), ("supplier_sector", "buyer_sector", "class"), "essentiality")
-        flows, firms = (
-            read_list(links, ("supplier", "buyer"), "links"),
-            read_list(sectors, ("firm", "sector"), "sectors"),
-        )
-        members = None
-        if group is not None:
-            listed = read_list(group, ("firm", "group"), "group")
-            members = {str(name): rows["firm"].tolist() for name, rows in listed.groupby("group")}
-        step("letting firms fail")
-        found = measure(
-            flows,
-            firms,
-            essentiality=classes,
-            replaceability=replaceability.value,
-            threshold=limit,
-            revenue_sink=revenue_sink,
-            cost_sink=cost_sink,
-            groups=members,
-            drop=drop,
-        )
-    for warning in found.warnings:
-        remark(f"warning: {warning}", quiet=quiet)
-    name = str(found.table.columns[0])
-    ranked = found.table.sort_values(["esri", name], ascending=[False, True], kind="stable")
-    table = ranked if form is Format.table else found.table
-    notes = [
-        "Share of all sales lost when the firm fails; down and up: each direction alone. The index depends on the stop "
-        f"threshold ({found.threshold:g}), which is part of its definition."
-    ]
-    show_table(table, form, output, title="Economic Systemic Risk Index", notes=notes)
-    if plot is not None:
-        save(
-            bars(ranked.head(30), name, "esri", f"ESRI, stop threshold {found.threshold:g}", "share of all sales"), plot
-        )
