@@ -13,6 +13,7 @@ TABLES = {
     "split": "what the mean loss is made of: imposing state, regime, policy, role, tier, item",
     "exposure_split": "the same for every need",
     "choke_points": "states, makers and items by what their loss costs, with law and evidence",
+    "single_sources": "items of which one maker or one state has most of the known supply, with loss, law and evidence",
     "choke_evidence": "the supply rows behind every choke point, with share, year, quality and source",
     "concentration": "concentration of every item by maker, site and jurisdiction",
     "states": "what each state can withhold: all its supply, and what it controls on the date",

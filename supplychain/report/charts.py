@@ -55,7 +55,7 @@ def svg(chart: Any, label: str, prefix: str) -> Markup:
     """Convert a chart; its drawing takes our own root element, and its inner ids a prefix, as many share one page."""
     import vl_convert
 
-    specification = chart.to_dict()
+    specification = chart.to_dict(validate=False)  # our own specifications; the check takes longer than the drawing
     specification["config"] = _config()
     drawing = str(vl_convert.vegalite_to_svg(specification))
     root = _DRAWING.search(drawing)
@@ -63,6 +63,7 @@ def svg(chart: Any, label: str, prefix: str) -> Markup:
     if root is None or size is None:
         raise ValueError("vl-convert gave no SVG drawing")
     inside = drawing[root.end() : drawing.rindex("</svg>")]
+    inside = inside.replace(f'fill="{marks.UNKNOWN}"', 'fill="url(#hatch)"')  # as everywhere on the page
     inside = re.sub(r'(id="|url\(#)((?:clip|gradient)_?\d+)', rf"\1{prefix}-\2", inside)
     width, height = (float(part) for part in size.group(1).split()[2:])
     return marks.picture(width, height, label, Markup(inside), class_="picture chart")  # Vega escaped the words

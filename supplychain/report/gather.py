@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from supplychain.analysis.chokepoints import ChokePoints, choke_points, need_weights
+from supplychain.analysis.chokepoints import ChokePoints, choke_points
 from supplychain.analysis.exposure import Exposure, exposure
+from supplychain.analysis.needs import need_weights
 from supplychain.errors import NoAnswer, SupplychainError
 from supplychain.report import cliffs, law, matrix, unknowns
 from supplychain.report.findings import Findings
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from supplychain.case import Case
+    from supplychain.facts.package import Package
 
 HORIZON = 12.0  # months at which the headlines are read
 HORIZONS = (3.0, 12.0, 36.0)
@@ -61,7 +63,7 @@ def gather(case: Case, policy: str | None, step: Callable[[str], None]) -> Findi
         illustrative=case.illustrative,
         on=case.on,
         known_as_of=case.book.known_as_of,
-        network=case.network.name,
+        network=_titled(case.network.name, case.network.package),
         book=case.book.name,
         products=case.products,
         destinations=case.destinations,
@@ -73,6 +75,11 @@ def gather(case: Case, policy: str | None, step: Callable[[str], None]) -> Findi
         warnings=tuple(dict.fromkeys([*case.warnings, *(plan.notes if plan else ()), *chokes.warnings, *refused])),
         no_plan=refused[-1] if plan is None else "",
     )
+
+
+def _titled(name: str, package: Package | None) -> str:
+    version = package.descriptor.get("version", "") if package is not None else ""
+    return f"{name} {version}".strip()
 
 
 def _tables(case: Case, results: Results, found: pd.DataFrame) -> dict[str, pd.DataFrame]:
@@ -92,6 +99,7 @@ def _tables(case: Case, results: Results, found: pd.DataFrame) -> dict[str, pd.D
         "survival": shown.summary,
         "curve": shown.curve,
         "choke_points": results.chokes.table,
+        "single_sources": results.chokes.singles,
         "choke_evidence": results.chokes.evidence,
         "concentration": results.chokes.concentration,
         "states": states(case, results),

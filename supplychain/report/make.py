@@ -130,7 +130,6 @@ def page(findings: Findings) -> str:
         ("Needs", words.number(float(findings.tables["overall"]["needs"].iloc[0]))),
         ("In", words.listed([findings.names.state(place) for place in findings.destinations], 6)),
         ("Network", findings.network),
-        ("Regime book", findings.book),
     ]
     head = {
         "title": summary.title(findings),

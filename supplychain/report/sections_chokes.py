@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from supplychain.analysis.chokepoints import SINGLE
 from supplychain.locate import datasets
 from supplychain.report import maps, tiers, words
 from supplychain.report.view import Column, Figure, Section, Sheet, sheet
@@ -12,9 +13,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
+    import pandas as pd
+
     from supplychain.report.findings import Findings
 
-_ALONE = 0.8  # share of world supply from which a source stands nearly alone
 _KIND = {
     "jurisdiction": "state (refuses)",
     "organisation": "organisation",
@@ -29,23 +31,11 @@ def choke_section(findings: Findings) -> Section:
     """Choke points by loss area after re-sourcing, with law and evidence."""
     table = findings.tables["choke_points"]
     month = f"{findings.horizon:g}"
-    shown = table.assign(
+    shown = _told(findings, table).assign(
         what=[
             _KIND.get(kind, kind) + (", choke point" if choke else "")
             for kind, choke in zip(table["kind"], table["choke_point"], strict=True)
         ],
-        where=[findings.names.state(home) if home else "" for home in table["home"]],
-        loss_after=table[f"after_{month}_low"],
-        loss_short_run=table[f"short_{month}_low"],
-        loss_high=table[f"short_{month}_high"],
-        loss_unknown=(table[f"short_{month}_high"] - table[f"short_{month}_low"]).clip(lower=0.0),
-        path=[
-            words.chain([findings.names.item(item) for item in str(text).split(" <- ")]) if text else words.NONE
-            for text in table["because"]
-        ],
-        w1_words=[_W1.get(text, text) for text in table["w1"]],
-        law=[_law(findings, row) for row in table[["status", "regime", "imposing"]].to_dict("records")],
-        rests=[_rests(str(text)) for text in table["quality"]],
     )
     columns = [
         Column("name", "Element"),
@@ -74,23 +64,40 @@ def choke_section(findings: Findings) -> Section:
 
 
 def _single(findings: Findings) -> Sheet:
-    """Items that one maker, or the sites of one state, supply nearly alone."""
-    table, names = findings.tables["concentration"], findings.names
-    rows = table[(table["largest_share"] >= _ALONE) & table["view"].isin(["organisation", "site"])]
-    named = {"organisation": names.organisation, "site": names.state}
-    shown = rows.assign(
-        who=[named[view](str(largest)) for view, largest in zip(rows["view"], rows["largest"], strict=True)],
-        kind=rows["view"].map({"organisation": "one maker", "site": "sites in one state"}),
-    ).sort_values(["view", "largest_share", "name"], ascending=[True, False, True], kind="stable")
+    """Items of which one maker, or the sites of one state, have most of the known supply."""
+    table = findings.tables["single_sources"]
+    shown = _told(findings, table)
     columns = [
-        Column("name", "Item"),
-        Column("kind", "Comes from", "small"),
-        Column("who", "Which"),
-        Column("largest_share", "Share of world supply", "percent"),
-        Column("unknown_share", "Share not known", "percent"),
+        Column("name", "Item and source"),
+        Column("share", "Of known supply", "percent"),
+        Column(
+            "loss", f"Loss, {findings.horizon:g} months", "loss", "mean over all needs, if this source alone were lost"
+        ),
+        Column("law", "Leave: status and regime", "small", wide=True),
+        Column("w1_words", "W-1", "badge", "is Wassenaar minus one what makes it controlled?"),
+        Column("requalify_months", "To requalify", "months"),
+        Column("rests", "Facts", "small"),
     ]
-    caption = f"Items of which one maker or one state supplies {words.percent(_ALONE)} or more"
-    return sheet(shown, caption, columns, "concentration", most=40, total=len(shown))
+    caption = f"Single sources: one maker or one state has {words.percent(SINGLE)} or more of an item"
+    return sheet(shown, caption, columns, "single_sources", most=36)
+
+
+def _told(findings: Findings, table: pd.DataFrame) -> pd.DataFrame:
+    """Return a choke-point table with what cells read: the loss as a bracket; chain, law, W-1 and facts in words."""
+    month = f"{findings.horizon:g}"
+    return table.assign(
+        loss_after=table[f"after_{month}_low"],
+        loss_short_run=table[f"short_{month}_low"],
+        loss_high=table[f"short_{month}_high"],
+        loss_unknown=(table[f"short_{month}_high"] - table[f"short_{month}_low"]).clip(lower=0.0),
+        path=[
+            words.chain([findings.names.item(item) for item in str(text).split(" <- ")]) if text else words.NONE
+            for text in table["because"]
+        ],
+        w1_words=[_W1.get(text, text) for text in table["w1"]],
+        law=[_law(findings, row) for row in table[["status", "regime", "imposing"]].to_dict("records")],
+        rests=[_rests(str(text)) for text in table["quality"]],
+    )
 
 
 def _law(findings: Findings, row: Mapping[Any, Any]) -> str:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from supplychain.report.findings import Findings
 
 Sentence = dict[str, str]
+_CHANGE = {"begins": "in force", "revives": "back in force", "pauses": "suspended", "ends": "no longer in force"}
 
 
 def title(findings: Findings) -> str:
@@ -155,7 +156,8 @@ def _ahead(findings: Findings) -> Sentence:
         days = int(soonest["days_ahead"].iloc[0])
         lead = f"On {words.day(soonest['date'].iloc[0])}, {words.count(days, 'day')} ahead, the law may change."
         how = cliffs.VARIANTS.get(str(soonest["variant"].iloc[0]), "")
-        first = f"{regimes}: {soonest['what'].iloc[0]} {how}. "
+        what = _CHANGE.get(str(soonest["what"].iloc[0]), "changes")
+        first = f"{regimes}: {what} {how}. "
     if len(unknowns):
         best = unknowns.iloc[0]
         narrow = max(float(best["narrows"]), float(best["adds"]))
