@@ -20,8 +20,8 @@ SAMPLE = 400  # single-supply shocks that are measured; the time of all is their
 def firms(n: int, links: int, seed: int = 0) -> Compiled:
     """A firm-level network: n supplies of 200 items in tiers, each with five needs met over its own lanes.
 
-    Customers per firm are Pareto with exponent 1.14, as found in national firm networks. Items need items of the next 40
-    upstream; a quarter of them also need one from anywhere as equipment, which closes cycles.
+    Customers per firm are Pareto with exponent 1.14, as found in national firm networks. Items need items of the next
+    40 upstream; a quarter of them also need one from anywhere as equipment, which closes cycles.
     """
     rng = np.random.default_rng(seed)
     item = np.sort(np.concatenate([np.arange(ITEMS), rng.integers(0, ITEMS, n - ITEMS)]))

@@ -50,3 +50,14 @@ def random_tables(seed: int, lanes: bool = False) -> dict[str, pd.DataFrame]:
             columns=["from_supply", "to_supply", "volume"],
         )
     return tables
+
+
+def side_by_side(networks: list[dict[str, pd.DataFrame]]) -> dict[str, pd.DataFrame]:
+    """Many networks as one, the names of the k-th beginning with ``k.``: one compilation serves all of them."""
+    names = {"item", "supply", "requires", "from_supply", "to_supply"}
+    joined: dict[str, list[pd.DataFrame]] = {}
+    for k, tables in enumerate(networks):
+        for table, frame in tables.items():
+            own = {column: f"{k}." + frame[column] for column in names & set(frame.columns)}
+            joined.setdefault(table, []).append(frame.assign(**own))
+    return {table: pd.concat(frames, ignore_index=True) for table, frames in joined.items()}

@@ -11,12 +11,12 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from networks import random_tables
+from networks import random_tables, side_by_side
 
 from supplychain.analysis.cascade import GROWTH, cascade
 from supplychain.errors import NoAnswer, UsageError
 from supplychain.network import SupplyNetwork
-from supplychain.shocks import Shocks, outage, refuse_all, remove_items, remove_organisations, remove_supplies
+from supplychain.shocks import outage, refuse_all, remove_items, remove_organisations, remove_supplies
 
 
 def three_tiers() -> dict[str, pd.DataFrame]:
@@ -114,7 +114,7 @@ def plain_loss(tables: dict[str, pd.DataFrame], shock: dict, product: str, desti
         if need["essentiality"] != "minor":
             clauses = needs.setdefault(need["item"], {})
             clauses.setdefault(need["alternatives"] or f"alone {k}", []).append(need)
-    for _ in range(3000):
+    for _ in range(1500):
         new = {}
         for name, (item, place, _) in nodes.items():
             least, linear = 1.0, 1.0
@@ -138,34 +138,30 @@ def plain_loss(tables: dict[str, pd.DataFrame], shock: dict, product: str, desti
 
 
 @pytest.mark.parametrize("lanes", [False, True])
-def test_random_networks_against_plain_loop(lanes: bool) -> None:
+@pytest.mark.parametrize("horizon", [1.0, 12.0])
+def test_random_networks_against_plain_loop(lanes: bool, horizon: float) -> None:
+    many = [random_tables(1000 * int(horizon) + seed, lanes) for seed in range(90)]
+    compiled = SupplyNetwork.from_tables(side_by_side(many))
+    ready = compiled.compile(["DDD"], items=[f"{k}.i0" for k in range(len(many))]).completed()
+    rng = random.Random(int(horizon))
+    supplies = [str(name) for name, kind in zip(ready.supply_ids, ready.supply_kind, strict=True) if kind == 0]
+    hurt = {name: rng.choice([0.0, 0.5, 1.0]) for name in supplies if rng.random() < 0.4}
+    result = cascade(ready, refuse_all(ready, ["AAA"]).beside(outage(ready, hurt)), (horizon,), growth=True)
     checked = lost = 0
-    for seed in range(160):
-        tables = random_tables(seed, lanes)
-        compiled = SupplyNetwork.from_tables(tables).compile(["DDD"], items=["i0"]).completed()
-        rng = random.Random(seed)
-        supplies = [
-            str(name) for name, kind in zip(compiled.supply_ids, compiled.supply_kind, strict=True) if kind == 0
-        ]
-        state = rng.choice(["AAA", "BBB"])
-        half = {name: rng.choice([0.0, 0.5, 1.0]) for name in supplies if rng.random() < 0.4}
-        shocks = refuse_all(compiled, [state]) if state in compiled.places else Shocks.none(compiled, [state])
-        shocks = shocks.beside(outage(compiled, half))
-        horizon = rng.choice([1.0, 3.0, 12.0])
-        result = cascade(compiled, shocks, (horizon,), growth=True)
-        got = result.market_loss[compiled.market("i0", "DDD")]
-        own = {name: 1 - part for name, part in half.items()}
-        for column, shock in enumerate([{"state": state}, {"own": own}]):
+    for k, tables in enumerate(many):
+        got = result.market_loss[ready.market(f"{k}.i0", "DDD")]
+        own = {name.partition(".")[2]: 1 - part for name, part in hurt.items() if name.startswith(f"{k}.")}
+        for column, shock in enumerate([{"state": "AAA"}, {"own": own}]):
             for row, months in enumerate([horizon, math.inf]):
                 expected = plain_loss(tables, shock, "i0", "DDD", months)
-                assert got[column, row] == pytest.approx(expected, abs=1e-8), (seed, column, months)
+                assert got[column, row] == pytest.approx(expected, abs=1e-8), (k, column, months)
                 checked += 1
                 lost += expected > 1e-6
-    assert checked == 640
-    assert lost > 120  # the instances are not trivially unharmed
+    assert checked == 360
+    assert lost > 60  # the instances are not trivially unharmed
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(st.integers(0, 10_000), st.integers(0, 100), st.integers(0, 100))
 def test_deeper_shock_never_raises_supply(seed: int, one: int, other: int) -> None:
     compiled = SupplyNetwork.from_tables(random_tables(seed)).compile(["DDD"], items=["i0"]).completed()
@@ -178,7 +174,7 @@ def test_deeper_shock_never_raises_supply(seed: int, one: int, other: int) -> No
     assert (np.diff(result.market_loss, axis=2) >= -1e-9).all()
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(st.integers(0, 10_000), st.integers(0, 100))
 def test_order_of_rows_and_names_do_not_matter(seed: int, shuffle: int) -> None:
     tables = random_tables(seed)
@@ -199,7 +195,7 @@ def test_order_of_rows_and_names_do_not_matter(seed: int, shuffle: int) -> None:
     assert again.market_loss[row[1]] == pytest.approx(ours.market_loss[row[0]], abs=1e-9)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(st.integers(0, 10_000))
 def test_another_supplier_never_raises_loss(seed: int) -> None:
     """Half the share of a supplier that falls goes to a new one with the same needs: nobody loses more."""
