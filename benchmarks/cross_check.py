@@ -20,9 +20,13 @@ from supplychain.analysis.flow_pulp import flow_problem
 from supplychain.analysis.rationing import equal_shares
 from supplychain.linear import read_pulp, safe_bound
 from supplychain.solve import agrees, cbc_path, second_opinion, solve
-from tests.analysis.test_cascade import plain_loss, random_tables
-from tests.analysis.test_flow import case
-from tests.test_solve import random_model
+
+# The random instances and the slow implementations are those of the tests.
+sys.path[:0] = ["tests", "tests/analysis"]
+from networks import random_tables  # noqa: E402
+from test_cascade import plain_loss  # noqa: E402
+from test_flow import case  # noqa: E402
+from test_solve import random_model  # noqa: E402
 
 TOLERANCE = 1e-6
 

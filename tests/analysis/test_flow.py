@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from functools import cache
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from networks import random_tables
+from test_cascade import three_tiers
 
 from supplychain.analysis.cascade import cascade
 from supplychain.analysis.flow import FlowModel, after_resourcing
@@ -19,9 +19,6 @@ from supplychain.linear import safe_bound
 from supplychain.network import Compiled, SupplyNetwork
 from supplychain.shocks import Shocks, outage, refuse_all, remove_items, remove_organisations, remove_supplies
 from supplychain.solve import solve
-
-sys.path.insert(0, str(Path(__file__).parent))
-from test_cascade import random_tables, three_tiers
 
 
 def chips(**changes: pd.DataFrame) -> Compiled:
