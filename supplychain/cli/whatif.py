@@ -111,8 +111,14 @@ def whatif(
     with progress(quiet) as step:
         step("reading facts and law")
         case = load_case(
-            buyer=buyer, product=product, on=on, network=network, regimes=regimes, overlay=overlay, assumptions=assumptions
-        )  # fmt: skip
+            buyer=buyer,
+            product=product,
+            on=on,
+            network=network,
+            regimes=regimes,
+            overlay=overlay,
+            assumptions=assumptions,
+        )
         found = compare(case, loaded, span, step)
         if page is not None:
             from supplychain.report.whatif_page import write_page
@@ -161,15 +167,15 @@ def _listing() -> pd.DataFrame:
 
 def _notes(found: Comparison) -> list[str]:
     notes = [
-        "Fractions of the need lost, buyer's mean; horizons in months. [after, short]: after re-sourcing, short run, on what "
-        "is known; *_high: if every unknown fact were adverse. delta: against the baseline. margin_short: USD a year.",
+        "Fractions of the need lost, buyer's mean; horizons in months. [after, short]: after re-sourcing, short run, on "
+        "what is known; *_high: if every unknown fact were adverse. delta: to the baseline. margin_short: USD a year.",
     ]
     for side in found.sides:
         r = side.regret
         if r.regret == r.regret:
             notes.append(
-                f"{side.name}: a year's cost to serve, plan held {r.held:,.4g}, plan made for it {r.new:,.4g} {r.currency}; "
-                f"regret {r.regret:,.4g}"
+                f"{side.name}: a year's cost to serve: plan held {r.held:,.4g}, plan made for it {r.new:,.4g} "
+                f"{r.currency}; regret {r.regret:,.4g}"
             )
         rows = found.choke_points[found.choke_points["scenario"] == side.name]
         for change in ("became", "stopped"):
