@@ -29,14 +29,14 @@ def flow_problem(model: FlowModel, shocks: Shocks, column: int = 0) -> pulp.LpPr
     loss = problem.add_variable("loss", 0, 1)
     final = problem.add_variable("final", 0, 1)
     problem += loss
-    head = {s: model.head[compiled.supply_item[s]] for s in chain.nodes}
+    head = {s: float(model.head[compiled.supply_item[s]]) for s in chain.nodes}
     left = {s: float(own[s] * chain.output[s]) for s in chain.nodes}
     made = {s: problem.add_variable(f"y{s}", 0, head[s] * left[s]) for s in chain.nodes}
     arriving: dict[int, list[pulp.LpVariable]] = {int(m): [] for m in chain.markets}
     sent: dict[int, list[pulp.LpVariable]] = {int(s): [] for s in chain.nodes}
     for k in chain.offers:
         s, m = int(compiled.offer_supply[k]), int(compiled.offer_market[k])
-        most = head[s] * left[s] if lost[k] == 0 else (1 - lost[k]) * head[s] * left[s] * chain.demand[m]
+        most = head[s] * left[s] if lost[k] == 0 else float((1 - lost[k]) * head[s] * left[s] * chain.demand[m])
         flow = problem.add_variable(f"x{k}", 0, most)
         arriving[m].append(flow)
         sent[s].append(flow)
@@ -52,16 +52,16 @@ def flow_problem(model: FlowModel, shocks: Shocks, column: int = 0) -> pulp.LpPr
             used[int(compiled.need_market[r])].append(float(chain.part[r]) * taken)
             weight = float(compiled.need_weight[r])
             if compiled.need_role[r] == CONSUMABLE:
-                cover = compiled.need_stock_days[r] / DAYS_PER_MONTH / model.horizon
+                cover = float(compiled.need_stock_days[r]) / DAYS_PER_MONTH / model.horizon
                 supported = taken + min(cover, head[s]) * left[s]
             else:
-                worn = min(model.horizon / compiled.need_life_months[r], 1.0)
+                worn = min(model.horizon / float(compiled.need_life_months[r]), 1.0)
                 supported = head[s] * ((1 - worn) * left[s] + worn * taken)
             if compiled.need_essential[r] == ESSENTIAL:
                 group = int(compiled.need_group[r])
                 if group >= 0:
                     qualified = model.resourcing.qualified(model.horizon)[compiled.market_item[compiled.need_market[r]]]
-                    moved = model.resourcing.substitution * qualified * (1 / max(weight, 1e-9) - 1)
+                    moved = model.resourcing.substitution * float(qualified) * (1 / max(weight, 1e-9) - 1)
                     problem += supported <= head[s] * left[s] * (1 + moved)
                 clauses.setdefault(group if group >= 0 else -1 - r, []).append(weight * supported)
                 continue
