@@ -116,6 +116,10 @@ def _tables(case: Case, results: Results, found: pd.DataFrame) -> dict[str, pd.D
         "determinations": law.determinations(case),
         "assumptions": case.assumptions.table,
     }
+    if case.illustrative:  # said in every file that speaks of the buyer's plants
+        tables = {
+            name: table.assign(illustrative=True) if "plant" in table else table for name, table in tables.items()
+        }
     used = {source for table in tables.values() for source in _sources_of(table)}
     tables["sources"] = law.sources(case, used)
     return tables
