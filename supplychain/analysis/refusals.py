@@ -12,7 +12,7 @@ import pandas as pd
 from supplychain.analysis.cascade import cascade
 from supplychain.analysis.flow import loss_after
 from supplychain.analysis.needs import need_loss
-from supplychain.errors import UsageError
+from supplychain.facts.countries import country
 from supplychain.network import Floats
 from supplychain.shocks import Bound, Shocks, refuse_all, states
 
@@ -74,14 +74,13 @@ def refusals(
 ) -> Refusals:
     """Return what each state could withhold; `refusing` defaults to every state that makes or controls something.
 
-    `high` adds the high ends, at twice the work. Raises UsageError for a state that the case does not know.
+    `high` adds the high ends, at twice the work. Raises UsageError for what is not a country; one without a part in
+    the chain loses nobody anything.
     """
     compiled, months = case.compiled, tuple(sorted(float(horizon) for horizon in horizons))
-    known = set(compiled.places[:-1]) | set(case.imposing_states)
     chosen = tuple(refusing) if refusing is not None else tuple(sorted({*states(compiled), *case.imposing_states}))
     for state in chosen:
-        if state not in known:
-            raise UsageError(f"{state!r} neither makes nor controls anything in the chain of this case")
+        country(state)
     low, solved = _losses(case, chosen, months, "optimistic")
     frame = _keys(case, chosen, months).assign(**low)
     if high:
