@@ -80,7 +80,8 @@ def refusals(
     compiled, months = case.compiled, tuple(sorted(float(horizon) for horizon in horizons))
     chosen = tuple(refusing) if refusing is not None else tuple(sorted({*states(compiled), *case.imposing_states}))
     for state in chosen:
-        country(state)
+        if state not in case.imposing_states:  # a union imposes controls as well (the EU), and is no country
+            country(state)
     low, solved = _losses(case, chosen, months, "optimistic")
     frame = _keys(case, chosen, months).assign(**low)
     if high:
