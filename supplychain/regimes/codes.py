@@ -77,12 +77,13 @@ class Classification:
     """What the codes of an item say.
 
     groups: for each list, the variants of the item (exactly one holds). unknown: the item was never classified.
-    unlisted: codes that the book does not know at all.
+    unlisted: codes that the book does not know at all. stated: the codes as given, without what they correspond to.
     """
 
     groups: tuple[tuple[Variant, ...], ...]
     unknown: bool
     unlisted: tuple[str, ...]
+    stated: tuple[str, ...] = ()
 
     @property
     def codes(self) -> tuple[str, ...]:
@@ -124,7 +125,8 @@ class Codes:
                 groups.append(
                     tuple(tuple((c, cap) for c, cap in sorted(row.items()) if list_of(c) == target) for row in implied)
                 )
-        return Classification(tuple(groups), False, tuple(code for code in stated if not self.is_known(code)))
+        unlisted = tuple(code for code in stated if not self.is_known(code))
+        return Classification(tuple(groups), False, unlisted, tuple(stated))
 
     def implied(self, code: str) -> dict[str, int]:
         """Return the codes of other lists (or other codes of its own) that ``code`` stands for, each with its cap."""

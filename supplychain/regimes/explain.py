@@ -231,7 +231,8 @@ def text(told: Explanation) -> str:
     policy = f", {found['policy']}" if found["policy"] else ""
     lines.append(f"{found['status'].upper()}{policy}")
     if found["control"]:
-        lines.append(f"decided by {found['control']} ({found['imposing']}): {found['citation']}")
+        decided = "may be decided by" if found["status"] == "indeterminate" else "decided by"
+        lines.append(f"{decided} {found['control']} ({found['imposing']}): {found['citation']}")
     if found["floor"] != found["ceiling"] or found["floor_policy"] != found["ceiling_policy"]:
         low, high = (f"{found[n]} {found[f'{n}_policy']}".strip() for n in ("floor", "ceiling"))
         lines.append(f"what is not known leaves it between {low} and {high}")

@@ -196,9 +196,8 @@ def _which(rule: Rule, item: Item) -> str:
         if not any(hits):
             continue
         if not all(hits) and len(group) > 1:
-            stated = sorted(
-                {c for other in item.classification.groups for v in other for c, _ in v if len(other) == len(group)}
-            )
+            lists = [list_of(code) for code in item.classification.stated]
+            stated = [code for code in item.classification.stated if lists.count(list_of(code)) == len(group)]
             return f"Which of its alternative entries is the item: {', '.join(stated)}?"
         broad = [c for hit in hits for c in hit if not any(relation(c, other) == YES for other in rule.codes)]
         if broad:
