@@ -142,6 +142,33 @@ def _bounds(values: Any, missing: float) -> Floats:
     return np.array([missing if v is None else float(v) for v in values], dtype=np.float64)
 
 
+def to_mps(model: LinearModel) -> str:
+    """Free-format MPS with every digit; names are positions, so no text of a user ever reaches a solver."""
+    low, high = model.row_lower, model.row_upper
+    kind = np.where(low == high, "E", np.where(np.isfinite(low), "G", np.where(np.isfinite(high), "L", "N")))
+    lines = ["NAME model", "ROWS", " N cost"] + [f" {k} r{i}" for i, k in enumerate(kind.tolist())]
+    lines.append("COLUMNS")
+    columns = model.matrix.tocsc()
+    for j in range(len(model.cost)):
+        if model.integer[j]:
+            lines.append(f" M{j} 'MARKER' 'INTORG'")
+        lines.append(f" x{j} cost {float(model.cost[j])!r}")
+        span = slice(columns.indptr[j], columns.indptr[j + 1])
+        entries = zip(columns.indices[span].tolist(), columns.data[span].tolist(), strict=True)
+        lines.extend(f" x{j} r{i} {value!r}" for i, value in entries)
+        if model.integer[j]:
+            lines.append(f" E{j} 'MARKER' 'INTEND'")
+    lines.append("RHS")
+    lines += [f" RHS r{i} {float(high[i] if kind[i] == 'L' else low[i])!r}" for i in np.flatnonzero(kind != "N")]
+    lines.append("RANGES")
+    lines += [f" RNG r{i} {float(high[i] - low[i])!r}" for i in np.flatnonzero((kind == "G") & np.isfinite(high))]
+    lines.append("BOUNDS")
+    for j, (lower, upper) in enumerate(zip(model.col_lower.tolist(), model.col_upper.tolist(), strict=True)):
+        lines.append(f" LO BND x{j} {lower!r}" if math.isfinite(lower) else f" MI BND x{j}")
+        lines.append(f" UP BND x{j} {upper!r}" if math.isfinite(upper) else f" PL BND x{j}")
+    return "\n".join([*lines, "ENDATA", ""])
+
+
 def violation(model: LinearModel, x: Floats) -> float:
     """Largest violation of any row, bound or whole-number condition at `x`, each relative to max(1, |limit|)."""
     if not np.isfinite(x).all():

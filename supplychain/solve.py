@@ -18,7 +18,7 @@ import numpy.typing as npt
 from scipy import sparse
 
 from supplychain.errors import EnvironmentFault
-from supplychain.linear import Floats, LinearModel, Matrix, read_pulp, safe_bound, violation
+from supplychain.linear import Floats, LinearModel, Matrix, read_pulp, safe_bound, to_mps, violation
 
 if TYPE_CHECKING:
     import pulp
@@ -400,7 +400,7 @@ def second_opinion(model: LinearModel, time_limit: float = 60.0) -> Solution:
     began = time.perf_counter()
     with tempfile.TemporaryDirectory(prefix="supplychain-") as folder:
         mps, out = Path(folder, "model.mps"), Path(folder, "solution.txt")
-        mps.write_text(_mps(model), encoding="ascii")
+        mps.write_text(to_mps(model), encoding="ascii")
         # CBC 2.10.3 proves wrong optima after its integer preprocessing (3 in 1,000 small random MILPs), and without it
         # crashes on some infeasible ones: so without first, and with it only after a crash.
         for preprocess in ("off", "sos"):
@@ -443,30 +443,3 @@ def agrees(first: Solution, second: Solution, tolerance: float = 1e-6) -> bool:
 
 def _cbc_version(text: str) -> str:
     return next((line.split()[-1] for line in text.splitlines() if line.startswith("Version")), "unknown")
-
-
-def _mps(model: LinearModel) -> str:
-    """Free-format MPS with every digit; names are positions, so no text of a user ever reaches a solver."""
-    low, high = model.row_lower, model.row_upper
-    kind = np.where(low == high, "E", np.where(np.isfinite(low), "G", np.where(np.isfinite(high), "L", "N")))
-    lines = ["NAME model", "ROWS", " N cost"] + [f" {k} r{i}" for i, k in enumerate(kind.tolist())]
-    lines.append("COLUMNS")
-    columns = model.matrix.tocsc()
-    for j in range(len(model.cost)):
-        if model.integer[j]:
-            lines.append(f" M{j} 'MARKER' 'INTORG'")
-        lines.append(f" x{j} cost {float(model.cost[j])!r}")
-        span = slice(columns.indptr[j], columns.indptr[j + 1])
-        entries = zip(columns.indices[span].tolist(), columns.data[span].tolist(), strict=True)
-        lines.extend(f" x{j} r{i} {value!r}" for i, value in entries)
-        if model.integer[j]:
-            lines.append(f" E{j} 'MARKER' 'INTEND'")
-    lines.append("RHS")
-    lines += [f" RHS r{i} {float(high[i] if kind[i] == 'L' else low[i])!r}" for i in np.flatnonzero(kind != "N")]
-    lines.append("RANGES")
-    lines += [f" RNG r{i} {float(high[i] - low[i])!r}" for i in np.flatnonzero((kind == "G") & np.isfinite(high))]
-    lines.append("BOUNDS")
-    for j, (lower, upper) in enumerate(zip(model.col_lower.tolist(), model.col_upper.tolist(), strict=True)):
-        lines.append(f" LO BND x{j} {lower!r}" if math.isfinite(lower) else f" MI BND x{j}")
-        lines.append(f" UP BND x{j} {upper!r}" if math.isfinite(upper) else f" PL BND x{j}")
-    return "\n".join([*lines, "ENDATA", ""])
