@@ -31,18 +31,25 @@ def register(app: typer.Typer) -> None:
 def regimes(
     regime: Annotated[str, typer.Argument(help="One regime; without it, all of them.")] = "",
     on: On = "2026-10-08",
+    state: Annotated[str, typer.Option("--state", help="A state (ISO3): what it is in, and what it imposes.")] = "",
     book: Regimes = None,
     overlay: Overlay = None,
     form: OutputFormat = Format.table,
     output: Output = None,
 ) -> None:
-    """List the regimes of the book, or who is in one of them on a day and what it controls."""
+    """List the regimes of the book; or who is in one of them on a day and what it controls; or what a state is in."""
     from supplychain.cli.options import day
     from supplychain.cli.output import show_table
     from supplychain.regimes import views
 
     law = _book(book, overlay)
     notes = list(law.warnings_for(_date(day(on))))
+    if state:
+        table = views.state(law, state, day(on))
+        columns = ["kind", "name", "role", "from", "controls", "quality", "note"]
+        about: dict[str, Any] = {"state": state, "on": on, "warnings": notes}
+        show_table(table, form, output, title=f"{state} on {on}", columns=columns, notes=notes, record=about)
+        return
     if not regime:
         table = views.regimes(law, day(on))
         show_table(

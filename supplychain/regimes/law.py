@@ -270,7 +270,7 @@ def _rules(
     order = controls.assign(_from=controls["from"].fillna(pd.Timestamp("2200-01-01"))).sort_values(["_from", "control"])
     synthetic = [*((f"{UNLISTED}:{key}", state) for key, state in sorted(lists.items())), (UNCLASSIFIED, "")]
     rank = {str(control): len(synthetic) + len(order) - place for place, control in enumerate(order["control"])}
-    lifting = exceptions.to_dict("records")
+    lifting = exceptions.sort_values("exception").to_dict("records")
     found = []
     for row in controls.to_dict("records"):
         codes = tuple(normal(code) for code in row["item_code"].split(";"))

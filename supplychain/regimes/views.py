@@ -90,6 +90,22 @@ def regime(book: RegimeBook, name: str, on: str | date) -> RegimeView:
     )
 
 
+def state(book: RegimeBook, code: str, on: str | date) -> pd.DataFrame:
+    """Return what a state is in on a day: kind (regime | group), name, role, from, quality, source, note, controls."""
+    if code not in set(book.tables["jurisdictions"]["jurisdiction"]):
+        raise UsageError(f"no state {code!r} in the book; write its ISO 3166-1 alpha-3 code, such as IND")
+    members, groups = book.members(on), book.groups_of(code, on)
+    regimes_of = members[members["jurisdiction"] == code].rename(columns={"regime": "name"}).assign(kind="regime")
+    groups_in = groups.rename(columns={"group": "name"}).assign(kind="group", role="member")
+    controls = book.in_force(on)
+    own = controls[(controls["imposing"] == code) & (controls["standing"] == "in force")]
+    counts = own.groupby("regime").size().rename("controls").reset_index().rename(columns={"regime": "name"})
+    columns = ["kind", "name", "role", "from", "quality", "source", "note"]
+    found = pd.concat([regimes_of[columns], groups_in[columns]], ignore_index=True).merge(counts, on="name", how="left")
+    found["controls"] = found["controls"].fillna(0).astype(int)
+    return found.sort_values(["kind", "name"], ascending=[False, True], kind="stable").reset_index(drop=True)
+
+
 def every_flow(network: SupplyNetwork, book: RegimeBook) -> pd.DataFrame:
     """Return the flow of every supply with a known site to every state of the book: what the law alone can be asked."""
     supplies = network.supplies[network.supplies["site"] != ""].merge(

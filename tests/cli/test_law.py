@@ -125,6 +125,16 @@ def test_regimes_and_one_of_them(capsys: pytest.CaptureFixture[str]) -> None:
     assert "wassenaar" in capsys.readouterr().err
 
 
+def test_what_a_state_is_in(capsys: pytest.CaptureFixture[str]) -> None:
+    found = record(capsys, "regimes", "--state", "ARE", "--on", "2026-07-10")
+    assert {"A:5", "B"} <= {row["name"] for row in found["rows"]}
+    before = record(capsys, "regimes", "--state", "ARE", "--on", "2026-07-09")
+    assert {"D:3", "D:4"} <= {row["name"] for row in before["rows"]}
+    china = {row["name"]: row["controls"] for row in record(capsys, "regimes", "--state", "CHN")["rows"]}
+    assert china["chn-ga-ge-2023"] == 14
+    assert run(["regimes", "--state", "China"]) == 2
+
+
 def test_diff_names_flows_and_instruments(capsys: pytest.CaptureFixture[str]) -> None:
     found = record(capsys, "diff", "--from", "2024-09-01", "--to", "2024-09-10")
     assert {row["regime"] for row in found["rows"]} <= {"w1-iec", "nld-sme", "jpn-emerging-2024"}

@@ -53,6 +53,14 @@ def test_row_order_and_company_change_nothing(book: RegimeBook) -> None:
     pd.testing.assert_frame_equal(table.iloc[:12].reset_index(drop=True), alone)
 
 
+def test_the_order_of_the_rows_of_the_book_changes_nothing(book: RegimeBook) -> None:
+    flows = random_flows(200, 13)
+    tables = {name: frame.sample(frac=1, random_state=5).reset_index(drop=True) for name, frame in book.tables.items()}
+    found, shuffled = book.determine(flows), book.with_tables("shuffled", **tables).determine(flows)
+    pd.testing.assert_frame_equal(found.table, shuffled.table)
+    pd.testing.assert_frame_equal(found.applied, shuffled.applied)
+
+
 def test_categorical_and_plain_columns_agree(book: RegimeBook) -> None:
     flows = random_flows(150, 4)
     kinds = flows.astype({name: "category" for name in flows.columns if name != "on"})
