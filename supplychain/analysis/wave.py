@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 from scipy import sparse
 from scipy.sparse import linalg
 
@@ -136,71 +137,83 @@ class _Ready:
 
 
 def _ready(compiled: Compiled, gates: Gates) -> _Ready:
-    n_items = len(compiled.items)
+    n_items, n_nodes, n_markets = len(compiled.items), compiled.n_supplies, compiled.n_markets
     item = np.where(compiled.supply_item < 0, n_items, compiled.supply_item)  # plants come last
-    of, on = item[compiled.need_supply], compiled.market_item[compiled.need_market]
-    pairs, pair = np.unique(on.astype(np.int64) * (n_items + 1) + of, return_inverse=True)
+    pairs = compiled.market_item[compiled.need_market].astype(np.int64) * (n_items + 1) + item[compiled.need_supply]
+    pair, pairs = pd.factorize(pairs)
     source, target = pairs // (n_items + 1), pairs % (n_items + 1)
     passed = gates.worn[:, 0] * compiled.need_weight * (1.0 - np.minimum(gates.covered[:, 0], 1.0))
-    rank = _ranks(source, target, np.asarray(np.bincount(pair, passed, len(pairs)) + 1e-6, float), n_items + 1)
-    node = np.argsort(rank[item], kind="stable")
+    strength = np.bincount(pair, passed, len(pairs)).astype(float) + 1e-6
+    rank = _ranks(source, target, strength, n_items + 1)
+    node, _ = _sorted(rank[item], n_items + 1)
     node_at = np.empty_like(node)
-    node_at[node] = np.arange(len(node))
+    node_at[node] = np.arange(n_nodes)
     # Needs by owner, and markets in the order of their first user: what a node reads lies together.
-    owner = node_at[compiled.need_supply]
-    needs = np.argsort(owner, kind="stable")
-    unused = np.setdiff1d(np.arange(compiled.n_markets), compiled.need_market)
-    listed = np.concatenate([compiled.need_market[needs], unused])
-    market = listed[np.sort(np.unique(listed, return_index=True)[1])]
+    needs, need_start = _sorted(node_at[compiled.need_supply], n_nodes)
+    first = np.full(n_markets, compiled.n_needs)
+    first[compiled.need_market[needs][::-1]] = np.arange(compiled.n_needs)[::-1]
+    market, _ = _sorted(first, compiled.n_needs + 1)
     market_at = np.empty_like(market)
-    market_at[market] = np.arange(len(market))
-    owner, drawn = owner[needs], market_at[compiled.need_market[needs]]
+    market_at[market] = np.arange(n_markets)
+    owner, drawn = node_at[compiled.need_supply[needs]], market_at[compiled.need_market[needs]]
 
-    seller, buyer = node_at[compiled.offer_supply], market_at[compiled.offer_market]
-    by_market, by_node = np.lexsort((seller, buyer)), np.lexsort((buyer, seller))
-    by_use = np.lexsort((owner, drawn))
+    by_market, start = _sorted(market_at[compiled.offer_market], n_markets)
+    by_node, out_start = _sorted(node_at[compiled.offer_supply], n_nodes)
+    by_use, use_start = _sorted(drawn, n_markets)
     group, worn = compiled.need_group[needs], gates.worn[needs, 0]
     essential, weight = compiled.need_essential[needs] == ESSENTIAL, compiled.need_weight[needs]
-    grouped = np.zeros(len(node), bool)
+    grouped = np.zeros(n_nodes, bool)
     grouped[owner[essential & (group >= 0)]] = True
     # What a need passes on of its market's loss: alone, as one that adds up, as member of a group; and the loss that
     # its stock covers. Few combinations occur, so needs hold their number and the kernels read a small table.
-    kinds = np.stack(
-        [
-            np.where(essential & (group < 0), worn, 0.0),
-            np.where(essential, 0.0, worn * weight),
-            np.where(essential & (group >= 0), worn * weight, 0.0),
-            gates.covered[needs, 0],
-        ],
-        axis=1,
+    kind, table = _kinds(
+        np.where(essential & (group < 0), worn, 0.0),
+        np.where(essential, 0.0, worn * weight),
+        np.where(essential & (group >= 0), worn * weight, 0.0),
+        gates.covered[needs, 0],
     )
-    table, kind = np.unique(kinds, axis=0, return_inverse=True)
-    follow = np.argsort(rank[source], kind="stable")
+    follow, after_start = _sorted(rank[source], n_items + 1)
     arrays = (
-        _starts(buyer[by_market], len(market)),
-        seller[by_market].astype(np.int32),
+        start,
+        node_at[compiled.offer_supply[by_market]].astype(np.int32),
         compiled.offer_weight[by_market],
-        _starts(seller[by_node], len(node)),
-        buyer[by_node].astype(np.int32),
+        out_start,
+        market_at[compiled.offer_market[by_node]].astype(np.int32),
         compiled.offer_weight[by_node],
-        _starts(drawn[by_use], len(market)),
+        use_start,
         owner[by_use].astype(np.int32),
-        _starts(owner, len(node)),
+        need_start,
         drawn.astype(np.int32),
-        kind.ravel().astype(np.uint16 if len(table) <= 65_536 else np.int32),
+        kind,
         table,
         group,
         grouped,
         rank[item[node]].astype(np.int32),
-        _starts(rank[item[node]], n_items + 1),
-        _starts(rank[source][follow], n_items + 1),
+        np.searchsorted(rank[item[node]], np.arange(n_items + 2)),
+        after_start,
         rank[target][follow].astype(np.int32),
     )
     return _Ready(node, market, by_market, by_node, arrays)
 
 
-def _starts(labels: npt.NDArray[Any], count: int) -> Longs:
-    return np.searchsorted(labels, np.arange(count + 1))
+def _sorted(labels: npt.NDArray[Any], count: int) -> tuple[Longs, Longs]:
+    """Return the stable order by label (0 to count - 1) and where each label starts: a counting sort."""
+    size = len(labels)
+    table = sparse.csr_array((np.arange(size), labels, np.arange(size + 1)), shape=(size, count)).tocsc()
+    return np.asarray(table.data, np.int64), np.asarray(table.indptr, np.int64)
+
+
+def _kinds(*columns: Floats) -> tuple[npt.NDArray[Any], Floats]:
+    """Return the number of each distinct row, and the table of distinct rows."""
+    code = np.zeros(len(columns[0]), np.int64)
+    for column in columns:
+        part, words = pd.factorize(column)
+        code = code * max(len(words), 1) + part
+        code, _ = pd.factorize(code)
+    first = np.zeros(int(code.max(initial=-1)) + 1, np.int64)
+    first[code[::-1]] = np.arange(len(code))[::-1]
+    table = np.stack([column[first] for column in columns], axis=1)
+    return code.astype(np.uint16 if len(table) <= 65_536 else np.int32), np.ascontiguousarray(table)
 
 
 def _ranks(source: Longs, target: Longs, strength: Floats, count: int) -> Longs:
