@@ -44,10 +44,16 @@ def _config() -> dict[str, Any]:
             "domainColor": marks.LINE,
             "tickColor": marks.LINE,
             "gridColor": "#edf0f3",
-            "labelLimit": 260,
+            "labelLimit": 330,
         },
         "header": {"labelFontSize": 12, "labelFontWeight": 600, "labelColor": marks.INK, "title": None},
-        "legend": {"labelFontSize": 11, "titleFontSize": 11, "titleFontWeight": "normal", "titleColor": marks.MUTED},
+        "legend": {
+            "labelLimit": 320,
+            "labelFontSize": 11,
+            "titleFontSize": 11,
+            "titleFontWeight": "normal",
+            "titleColor": marks.MUTED,
+        },
     }
 
 
@@ -169,21 +175,31 @@ def heat(table: pd.DataFrame, rows: Sequence[str], columns: Sequence[str], label
     return svg(chart, label, prefix)
 
 
-def cliffs(table: pd.DataFrame, label: str, prefix: str) -> Markup:
-    """Dates ahead: ``date`` (ISO text), ``lane`` (the state), ``what`` (the change), ``words`` (the measure)."""
+def cliffs(table: pd.DataFrame, start: str, variants: Sequence[str], label: str, prefix: str) -> Markup:
+    """Dates ahead: ``date`` (ISO text), ``lane`` (the measure), ``what`` (the change), ``how`` (the variant, one of
+    ``variants`` from sure to hypothetical); the axis begins on the day ``start``."""
     alt = _altair()
-    colours = {"begins": marks.ALERT, "revives": marks.ALERT, "pauses": marks.LIGHT, "ends": marks.DEEP}
-    shown = table[["date", "lane", "what", "words"]]
+    shown = table[["date", "lane", "what", "how"]]
+    present = [variant for variant in variants if (shown["how"] == variant).any()]
+    colours = dict(zip(variants, (marks.INK, marks.ALERT, marks.AMBER, marks.FAINT), strict=False))
+    shapes = {"begins": "triangle-right", "revives": "circle", "pauses": "square", "ends": "diamond"}
+    changes = [what for what in shapes if (shown["what"] == what).any()]
+    days = alt.Scale(type="utc", domain=[start, max(shown["date"])], nice="month")
     base = alt.Chart(shown).encode(
-        x=alt.X("date:T", title=None, scale=alt.Scale(type="utc"), axis=alt.Axis(format="%b %Y", labelFlush=True)),
-        y=alt.Y("lane:N", title=None, axis=alt.Axis(ticks=False, grid=True)),
+        x=alt.X("date:T", title=None, scale=days, axis=alt.Axis(format="%b %Y", tickCount=8)),
+        y=alt.Y("lane:N", title=None, sort=list(dict.fromkeys(shown["lane"])), axis=alt.Axis(ticks=False, grid=True)),
     )
-    points = base.mark_point(filled=True, size=95, opacity=0.9).encode(
-        color=alt.Color("what:N", title=None, scale=alt.Scale(domain=list(colours), range=list(colours.values()))),
+    points = base.mark_point(filled=True, size=110, opacity=1).encode(
+        color=alt.Color(
+            "how:N",
+            title="How it comes",
+            sort=present,
+            scale=alt.Scale(domain=present, range=[colours[variant] for variant in present]),
+        ),
         shape=alt.Shape(
             "what:N",
-            title=None,
-            scale=alt.Scale(domain=list(colours), range=["triangle-right", "circle", "square", "diamond"]),
+            title="Change",
+            scale=alt.Scale(domain=changes, range=[shapes[what] for what in changes]),
         ),
     )
-    return svg(points.properties(width=720, height=alt.Step(30)), label, prefix)
+    return svg(points.properties(width=520, height=alt.Step(30)), label, prefix)

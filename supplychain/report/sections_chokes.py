@@ -24,7 +24,7 @@ _KIND = {
     "item": "item",
     "supply": "supply",
 }
-_W1 = {"no": "", "decides": "W-1 decides", "may decide": "W-1 may decide", "yes": "W-1 decides"}
+_W1 = {"no": "", "decides": "W‑1 decides", "may decide": "W‑1 may decide", "yes": "W‑1 decides"}
 
 
 def choke_section(findings: Findings) -> Section:
@@ -43,7 +43,7 @@ def choke_section(findings: Findings) -> Section:
         Column("loss", f"Loss, {month} months", "loss"),
         Column("path", "Because", "small", wide=True),
         Column("law", "Leave: status and regime", "small", "of most of its flows in the chain", wide=True),
-        Column("w1_words", "W-1", "badge", "is Wassenaar minus one what makes it controlled?"),
+        Column("w1_words", "W‑1", "badge", "is Wassenaar minus one what makes it controlled?"),
         Column("rests", "Facts", "small", "the largest parts of what its facts rest on"),
         Column("sources", "Sources", "sources"),
     ]
@@ -74,7 +74,7 @@ def _single(findings: Findings) -> Sheet:
             "loss", f"Loss, {findings.horizon:g} months", "loss", "mean over all needs, if this source alone were lost"
         ),
         Column("law", "Leave: status and regime", "small", wide=True),
-        Column("w1_words", "W-1", "badge", "is Wassenaar minus one what makes it controlled?"),
+        Column("w1_words", "W‑1", "badge", "is Wassenaar minus one what makes it controlled?"),
         Column("requalify_months", "To requalify", "months"),
         Column("rests", "Facts", "small"),
     ]

@@ -54,7 +54,7 @@ def control_section(findings: Findings) -> Section:
         )
     by_state = findings.tables["controls_by_state"]
     ranked = by_state.assign(
-        state=[f"{names.state(code)} ({code})" for code in by_state["imposing"]],
+        state=[f"{names.state(code)} ({code})" if code else names.state(code) for code in by_state["imposing"]],
         largest=[words.listed([names.item(i) for i in text.split(";") if i], 3) for text in by_state["largest"]],
     )
     columns = [
@@ -97,10 +97,17 @@ def cliff_section(findings: Findings) -> Section:
         Column("change", "For this case", "small"),
         Column("source", "Sources", "sources"),
     ]
-    points = shown.assign(date=shown["date"].dt.strftime("%Y-%m-%d"), lane=shown["state"], words=shown["regime_name"])
-    picture = charts.cliffs(
-        points, "Timeline of measures that begin, revive, pause or end; the same days stand below", "c"
+    points = shown.assign(
+        date=shown["date"].dt.strftime("%Y-%m-%d"),
+        lane=[
+            f"{state}: {words.short(regime, 44)}"
+            for state, regime in zip(shown["imposing"], shown["regime_name"], strict=True)
+        ],
     )
+    known = words.day(findings.known_as_of)
+    caption = f"Law as of {findings.as_of}, known as of {known}; which variant comes is unknown."
+    label = "Timeline of measures that begin, revive, pause or end; the same days stand below"
+    picture = charts.cliffs(points, findings.on.isoformat(), list(cliffs.VARIANTS.values()), label, "c")
     return Section(
         "ahead",
         "Dated cliffs ahead",
@@ -109,7 +116,7 @@ def cliff_section(findings: Findings) -> Section:
             "on an announced day and what follows is not known, each variant is listed; no forecast is made.",
         ),
         (
-            Figure("Measures that change", picture, f"Law known as of {words.day(findings.known_as_of)}.", "cliffs"),
+            Figure("Measures that change", picture, caption, "cliffs"),
             sheet(shown, "Days ahead", columns, "cliffs"),
         ),
     )

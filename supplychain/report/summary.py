@@ -111,6 +111,11 @@ def _states(findings: Findings) -> Sentence:
         f"{names.state(row['state'])} {words.bracket(row['all_after'], row['all_short_run'], row['all_unknown'])}"
         for row in ranked.to_dict("records")
     ]
+    quick = table[table["all_short_run"].notna()].sort_values("all_short_run", ascending=False, kind="stable").iloc[0]
+    first = ""
+    if quick["state"] not in set(ranked["state"]):
+        share = words.percent(float(quick["all_short_run"]))
+        first = f"In the short run it is {names.state(str(quick['state']))}, {share}. "
     leave = table[table["leave_short_run"] >= 0.0005].sort_values("leave_short_run", ascending=False, kind="stable")
     held = [
         f"{names.state(s)} {words.percent(v, 1)}" for s, v in zip(leave["state"], leave["leave_short_run"], strict=True)
@@ -119,8 +124,8 @@ def _states(findings: Findings) -> Sentence:
         "By what needs leave on the date, no state withholds a part that matters."
     )  # fmt: skip
     return {
-        "lead": f"{words.listed([names.state(state) for state in ranked['state']])} could withhold most.",
-        "body": f"If one refused all its supply the needs would lose: {'; '.join(most)}. {law}",
+        "lead": f"{words.listed([names.state(state) for state in ranked['state']])} could withhold most, even after re-sourcing.",
+        "body": f"If one refused all its supply the needs would lose: {'; '.join(most)}. {first}{law}",
     }
 
 
