@@ -123,9 +123,10 @@ def _states(findings: Findings) -> Sentence:
     law = f"By what needs leave on the date, the short run is {words.listed(held, 3)}." if held else (
         "By what needs leave on the date, no state withholds a part that matters."
     )  # fmt: skip
+    each, foremost = "; ".join(most), [names.state(state) for state in ranked["state"]]
     return {
-        "lead": f"{words.listed([names.state(state) for state in ranked['state']])} could withhold most, even after re-sourcing.",
-        "body": f"If one refused all its supply the needs would lose: {'; '.join(most)}. {first}{law}",
+        "lead": f"{words.listed(foremost)} could withhold most, even after re-sourcing.",
+        "body": f"If one refused all its supply the needs would lose: {each}. {first}{law}",
     }
 
 
