@@ -34,7 +34,7 @@ __all__ = ["GROWTH", "CascadeResult", "Gates", "Shocks", "cascade"]
 GROWTH: Final = math.inf  # the horizon at which loss of growth and of new nodes is read
 TOLERANCE: Final = 1e-10
 MAX_ITERATIONS: Final = 5_000
-MEMORY: Final = 256 * 2**20  # bytes the working arrays of one chunk of columns may take
+MEMORY: Final = 2 * 2**20  # bytes of working arrays per chunk of columns: more falls out of the processor's cache
 _JUMP_EVERY, _JUMP_MOST = 40, 5_000  # rounds between jumps of columns that drain slowly, and the most nodes in a jump
 _STOCK_NOISE = 1e-12  # keeps a stock that lasts exactly to the horizon from being decided by rounding
 
