@@ -11,6 +11,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from supplychain.case import Case
 from supplychain.cli import run as command
 from supplychain.report import words
 from supplychain.report.catalogue import TABLES
@@ -209,3 +210,30 @@ def test_the_kept_example_is_whole() -> None:
         pytest.skip("no example is kept here: an installed copy carries none")
     verdict = verify(example, quiet, recompute=False)
     assert verdict.good, verdict.table[verdict.table["outcome"] != "same"]
+
+
+def test_means_are_those_of_the_needs_by_their_yearly_margin(made: Made) -> None:
+    exposure = made.table("exposure")
+    plants = Case.bundled().network.plants
+    margin = dict(
+        zip(zip(plants["plant"], plants["item"], strict=True), plants["margin_usd"] * plants["demand"], strict=True)
+    )
+    exposure["margin"] = [margin[key] for key in zip(exposure["plant"], exposure["item"], strict=True)]
+    for row in made.table("overall").to_dict("records"):
+        part = exposure[
+            (exposure["measure"] == row["measure"].replace("_", " ")) & (exposure["horizon"] == row["horizon"])
+        ]
+        for name, column in (("after", "after_resourcing"), ("short_run", "short_run"), ("high", "short_run_high")):
+            expected = (part[column] * part["margin"]).sum() / part["margin"].sum()
+            assert row[name] == pytest.approx(expected, abs=1e-12)
+
+
+def test_settling_an_unknown_never_widens_the_answer(made: Made) -> None:
+    unknowns = made.table("unknowns")
+    assert len(unknowns) > 5
+    assert (unknowns[["narrows", "adds"]] >= -1e-9).all(axis=None)
+    overall = made.table("overall")
+    width = overall[(overall["measure"] == "at_leave") & (overall["horizon"] == 12)]["unknown"].iloc[0]
+    assert (unknowns[["narrows", "adds"]] <= width + 1e-9).all(axis=None)
+    quality = made.table("data_quality")
+    assert quality.groupby("table")["part"].sum().tolist() == pytest.approx([1, 1])
