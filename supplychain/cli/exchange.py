@@ -27,7 +27,10 @@ from supplychain.cli.options import (
 from supplychain.errors import NoAnswer
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from supplychain.exchange.intake import Intake
+    from supplychain.exchange.tradefolder import TradeImport
 
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")]
 
@@ -60,6 +63,10 @@ class DataSet(StrEnum):
     """Data sets of others that can be imported."""
 
     eto = "eto"
+    baci = "baci"
+    comtrade = "comtrade"
+    icio = "icio"
+    usgs = "usgs"
 
 
 def bring(
@@ -74,8 +81,13 @@ def bring(
     from supplychain.cli.output import show_table
     from supplychain.exchange.intake import save
 
-    found = _read(name, source)
-    package = save(found, dest, overwrite=overwrite)
+    found: Intake | TradeImport
+    warnings: list[str] = []
+    if name in (DataSet.baci, DataSet.comtrade):
+        found = _trade(name, source, dest, overwrite)
+    else:
+        found = _read(name, source)
+        warnings = [str(warning) for warning in save(found, dest, overwrite=overwrite).warnings]
     record = {
         "data_set": name.value,
         "package": str(dest),
@@ -83,19 +95,34 @@ def bring(
         "lost": found.lost,
         "notice": found.notice,
         "remarks": list(found.remarks),
-        "warnings": [str(warning) for warning in package.warnings],
+        "warnings": warnings,
     }
     rows = sum(found.rows_in.values())
     notes = [f"{rows:,} rows in, {found.lost} lost; written and checked: {dest}", *found.remarks]
-    notes += [f"{len(package.warnings)} warnings; supplychain check {dest} tells them"] if package.warnings else []
+    notes += [f"{len(warnings)} warnings; supplychain check {dest} tells them"] if warnings else []
     notes += [found.notice] if found.notice else []
     show_table(found.counts, form, output, title=f"Import of {name.value}", notes=notes, record=record)
 
 
 def _read(name: DataSet, source: Path) -> Intake:
     from supplychain.exchange.eto import read_eto
+    from supplychain.exchange.iotables import read_io
+    from supplychain.exchange.usgs import read_usgs
 
-    return {DataSet.eto: read_eto}[name](source)
+    readers: dict[DataSet, Callable[[Path], Intake]] = {
+        DataSet.eto: read_eto,
+        DataSet.icio: read_io,
+        DataSet.usgs: read_usgs,
+    }
+    return readers[name](source)
+
+
+def _trade(name: DataSet, source: Path, dest: Path, overwrite: bool) -> TradeImport:
+    from supplychain.exchange.baci import import_baci
+    from supplychain.exchange.comtrade import import_comtrade
+
+    read = import_baci if name is DataSet.baci else import_comtrade
+    return read(source, dest, overwrite=overwrite)
 
 
 class Shape(StrEnum):
