@@ -23,6 +23,8 @@ from supplychain.cli.options import (
     Product,
     Quiet,
     Regimes,
+    Seed,
+    day,
     load_case,
     months,
 )
@@ -58,6 +60,7 @@ _SHOWN = {
 def register(app: typer.Typer) -> None:
     """Add the commands of this module to the application."""
     app.command()(whatif)
+    app.command()(sweep)
 
 
 def whatif(
@@ -138,6 +141,130 @@ def whatif(
         typer.echo(written, err=True)
 
 
+class Design(StrEnum):
+    """How a sweep chooses its draws."""
+
+    mc = "mc"
+    lhs = "lhs"
+    grid = "grid"
+    one = "one"
+
+
+class SweepPart(StrEnum):
+    """Which table of a sweep to show."""
+
+    ranges = "ranges"
+    tornado = "tornado"
+    ranking = "ranking"
+    runs = "runs"
+    expected = "expected"
+
+
+def sweep(
+    scenarios: Annotated[list[str], typer.Argument(metavar="SCENARIO...", help="Bundled scenarios or TOML files.")],
+    folder: Annotated[Path, typer.Option("--output", help="Folder of the sweep; a sweep found there is resumed.")],
+    design: Annotated[
+        Design, typer.Option("--design", help="mc, lhs (Latin hypercube), grid, or one at a time (tornado).")
+    ] = Design.mc,
+    samples: Annotated[int, typer.Option("--samples", min=1, help="Draws of mc and lhs.")] = 200,
+    points: Annotated[int, typer.Option("--points", min=1, help="Values per dimension of a grid.")] = 3,
+    vary: Annotated[
+        list[str] | None,
+        typer.Option("--vary", metavar="NAME[=LOW..HIGH]", help="An assumption to vary beside the parameters; or all."),
+    ] = None,
+    data: Annotated[bool, typer.Option("--data", help="Also draw the figures anew, within their quality.")] = False,
+    both: Annotated[bool, typer.Option("--both-bounds", help="Also the losses if unknown facts were adverse.")] = False,
+    horizons: Horizons = "12",
+    most: Annotated[
+        int, typer.Option("--max-scenarios", min=1, help="Refuse, with an estimate, a sweep of more runs.")
+    ] = 20_000,
+    workers: Annotated[int, typer.Option("--workers", min=0, help="Local processes; 0 = one per core.")] = 0,
+    cluster: Annotated[
+        str, typer.Option("--cluster", help="Dask: local, tcp://127.0.0.1:PORT or tls://HOST:PORT.")
+    ] = "",
+    timeout: Annotated[float, typer.Option("--timeout", min=1, help="Seconds that one run may take.")] = 600.0,
+    outcome: Annotated[str, typer.Option("--outcome", help="Column that tornado and ranking speak of.")] = "",
+    part: Annotated[SweepPart, typer.Option("--part", help="Which table to show.")] = SweepPart.ranges,
+    buyer: Buyer = DEFAULT_BUYER,
+    product: Product = None,
+    on: On = DEFAULT_DATE,
+    network: Network = None,
+    regimes: Regimes = None,
+    overlay: Overlay = None,
+    assumptions: Assumptions = None,
+    seed: Seed = 0,
+    form: OutputFormat = Format.table,
+    quiet: Quiet = False,
+) -> None:
+    """Run scenarios under many draws of parameters, assumptions and figures; resumable, on processes or a Dask
+    cluster."""
+    from supplychain.cli.output import progress, remark, show_table
+    from supplychain.errors import EnvironmentFault, UsageError
+    from supplychain.whatif import sensitivity
+    from supplychain.whatif import workers as work
+    from supplychain.whatif.scenario import load_scenario
+    from supplychain.whatif.store import opened
+    from supplychain.whatif.sweep import CaseSpec, make_plan
+
+    spec = CaseSpec(
+        network=_absolute(network),
+        regimes=_absolute(regimes),
+        overlays=tuple(_absolute(path) for path in overlay or ()),
+        assumptions=_absolute(assumptions),
+        buyer=buyer,
+        products=tuple(product or ()),
+        on=day(on),
+    )
+    loaded = [load_scenario(name) for name in dict.fromkeys(scenarios)]
+    with progress(quiet) as step:
+        step("planning")
+        plan = make_plan(
+            spec, loaded, design.value, samples, points, seed, tuple(vary or ()), data, months(horizons), both, most
+        )
+        with opened(folder, plan) as store:
+            if cluster:
+                work.run_cluster(store, cluster, workers or work.cores(), step)
+            else:
+                work.run_local(store, workers or work.cores(), timeout, step)
+            table = store.table()
+            if not len(table):
+                raise EnvironmentFault(f"no run finished: {next(iter(store.failed.values()), '')}")
+            path = store.finish()
+            failed = dict(store.failed)
+    columns = sensitivity.outcome_columns(table)
+    chosen = outcome or columns[_usual(columns)]
+    if chosen not in columns:
+        raise UsageError(f"--outcome {chosen!r} is not one of {', '.join(columns)}")
+    shown = {
+        SweepPart.ranges: lambda: sensitivity.ranges(table),
+        SweepPart.tornado: lambda: sensitivity.tornado(table, plan, chosen),
+        SweepPart.ranking: lambda: sensitivity.rank_stability(table, chosen),
+        SweepPart.runs: lambda: table,
+        SweepPart.expected: lambda: sensitivity.expected(table, plan, chosen),
+    }[part]()
+    notes = [f"{len(table):,} of {plan.runs:,} runs; table: {path}", f"tornado and ranking speak of {chosen}"]
+    notes += [f"failed: run {number}: {why}" for number, why in sorted(failed.items())[:20]]
+    record = {
+        "runs": plan.runs, "finished": len(table), "failed": failed, "seed": seed, "design": design.value,
+        "dimensions": [vars(dim) for dim in plan.dims], "table": str(path), "outcome": chosen,
+    }  # fmt: skip
+    show_table(shown, form, None, title=f"Sweep for {buyer} on {on}", notes=notes,
+               record=record if form is Format.json else None)  # fmt: skip
+    if failed:
+        remark(f"{len(failed)} runs failed; the others are kept", quiet=quiet)
+        raise typer.Exit(5)
+
+
+def _absolute(path: Path | None) -> str:
+    return str(path.resolve()) if path is not None else ""
+
+
+def _usual(columns: list[str]) -> int:
+    """The outcome that people ask for first: the loss at leave, in the short run, at the last horizon."""
+    plain = [at for at, name in enumerate(columns) if name.startswith("at_leave") and name.endswith("_short")]
+    return next(at for at in reversed(plain) if "margin" not in columns[at])
+
+
 def _values(given: list[str]) -> dict[str, float]:
     from supplychain.errors import UsageError
 
@@ -167,8 +294,9 @@ def _listing() -> pd.DataFrame:
 
 def _notes(found: Comparison) -> list[str]:
     notes = [
-        "Fractions of the need lost, buyer's mean; horizons in months. [after, short]: after re-sourcing, short run, on "
-        "what is known; *_high: if every unknown fact were adverse. delta: to the baseline. margin_short: USD a year.",
+        "Fractions of the need lost, buyer's mean; horizons in months. [after, short]: after re-sourcing, short run, "
+        "on what is known; *_high: if every unknown fact were adverse. delta: to the baseline.",
+        "margin_short: USD a year at risk in the short run, a plant's output being lost with its worst need.",
     ]
     for side in found.sides:
         r = side.regret

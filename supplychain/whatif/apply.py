@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from functools import cached_property
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
@@ -17,6 +17,7 @@ from supplychain.case import Case
 from supplychain.errors import Problems
 from supplychain.facts.countries import is_country
 from supplychain.network import Floats
+from supplychain.regimes import RegimeBook
 from supplychain.shocks import Bound, Shocks
 from supplychain.whatif import actions as do
 from supplychain.whatif import supply
@@ -69,7 +70,7 @@ class Applied:
         case = self.case.with_(network=network, buyer=self.case.buyer, products=self.case.products)
         # Only weights differ from month to month: the law is judged once.
         known = self.__dict__.setdefault("_judged", case)
-        if known is not case and _same_flows(known, case):
+        if known is not case and same_flows(known, case):
             case.__dict__["determinations"] = known.determinations
         return case
 
@@ -122,7 +123,8 @@ class Applied:
         return np.asarray(days)
 
 
-def _same_flows(one: Case, other: Case) -> bool:
+def same_flows(one: Case, other: Case) -> bool:
+    """Are the flows of two cases the same in everything but weight?"""
     a, b = one.compiled, other.compiled
     same = a.n_offers == b.n_offers and a.n_supplies == b.n_supplies and a.n_markets == b.n_markets
     return same and all(
@@ -131,8 +133,12 @@ def _same_flows(one: Case, other: Case) -> bool:
     )
 
 
-def apply(scenario: Scenario, case: Case) -> Applied:
-    """Return the scenario applied to the case.
+Books = dict[tuple[Any, ...], tuple[RegimeBook, dict[str, str], list[str]]]
+
+
+def apply(scenario: Scenario, case: Case, books: Books | None = None, *, told: bool = True) -> Applied:
+    """Return the scenario applied to the case. ``books`` remembers changed regime books for callers that apply many;
+    ``told=False`` saves them the search for outages that hit nothing.
 
     Raises InputError naming every control, regime, item, maker or plant that the book or the network does not have.
     An action dated after the scenario's day holds in the play over time only; such actions are told as warnings.
@@ -142,9 +148,15 @@ def apply(scenario: Scenario, case: Case) -> Applied:
     actions = tuple(supply.net(scenario.actions))
     warnings = supply.check_names(case.network, actions, f"{scenario.name}.toml", problems)
     _check_dates(scenario, actions, on, problems)
-    book, codes, told = edit_law(case.book, case.network, actions, on, scenario.name, problems)
+    key = (on, *(action.words for action in actions if action.do in do.LEGAL))
+    if books is not None and key in books and not problems.errors:
+        book, codes, found = books[key]
+    else:
+        book, codes, found = edit_law(case.book, case.network, actions, on, scenario.name, problems)
+    if books is not None and not problems.errors:
+        books[key] = book, codes, found
     problems.raise_if_any()
-    warnings += told
+    warnings += found
     network = supply.edit_network(case.network, actions, case.buyer, codes)
     changes: dict[str, object] = {}
     if network is not case.network:
@@ -164,7 +176,7 @@ def apply(scenario: Scenario, case: Case) -> Applied:
         actions=actions,
         warnings=(),
     )
-    return replace(applied, warnings=(*warnings, *_idle(applied), *_late(actions, on)))
+    return replace(applied, warnings=(*warnings, *(_idle(applied) if told else ()), *_late(actions, on)))
 
 
 def _with(case: Case, changes: dict[str, object]) -> Case:

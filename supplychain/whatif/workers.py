@@ -1,0 +1,252 @@
+"""Computes the runs of a sweep: in this process, on local processes, or on a Dask cluster; deaths of workers are
+retried.
+
+What is computed does not depend on where: a worker is given the plan as text and the number of a run, and gives back
+text.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from functools import lru_cache
+from importlib import import_module
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any, Final
+
+from supplychain import __version__
+from supplychain.errors import EnvironmentFault, SupplychainError, UsageError
+from supplychain.whatif.store import Store
+from supplychain.whatif.sweep import plan_text, run_text
+
+RETRIES: Final = 2  # times that a run whose worker died is tried again
+_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "ARROW_NUM_THREADS")
+Step = Callable[[str], None]
+
+
+def run_here(store: Store, step: Step | None = None) -> None:
+    """Compute all missing runs in this process."""
+    text, clock = plan_text(store.plan), _Clock(store, step)
+    for number in store.missing:
+        _keep(store, number, lambda number=number: run_text(text, number))  # type: ignore[misc]
+        clock.tick()
+
+
+def run_local(store: Store, workers: int, timeout: float = 600.0, step: Step | None = None) -> None:
+    """Compute all missing runs on local processes. A run that kills its worker three times, or takes longer than
+    ``timeout`` seconds, is listed as failed; the others are kept."""
+    if workers <= 1:
+        run_here(store, step)
+        return
+    clock = _Clock(store, step)
+    strikes: dict[int, int] = {}
+    waiting = deque(store.missing)
+    with _shared(plan_text(store.plan)) as path:
+        while waiting:
+            # After a death the runs that were in flight are suspects: each is tried alone until it is cleared.
+            alone = [number for number in waiting if strikes.get(number)]
+            batch = deque(alone[:1]) if alone else waiting
+            width = 1 if alone else workers
+            killed, hung = _pool(store, batch, path, width, timeout, clock)
+            for number in [*killed, *hung]:
+                strikes[number] = strikes.get(number, 0) + 1
+            for number in hung:
+                store.fail(number, f"took longer than {timeout:g} seconds")
+            for number in killed:
+                if width == 1 and strikes[number] > RETRIES:
+                    store.fail(number, f"its worker died {strikes[number]} times")
+            waiting = deque(number for number in store.missing if number not in store.failed)
+
+
+def _pool(
+    store: Store, batch: deque[int], path: str, workers: int, timeout: float, clock: _Clock
+) -> tuple[list[int], list[int]]:
+    """Work off ``batch`` with one pool; return the runs in flight when it broke, and those that hung."""
+    pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_quiet)
+    flying: dict[Future[str], tuple[int, float]] = {}
+    try:
+        while batch or flying:
+            while batch and len(flying) < 2 * workers:
+                number = batch.popleft()
+                flying[pool.submit(_from_file, path, number)] = number, time.monotonic()
+            done, _ = wait(flying, timeout=1.0, return_when=FIRST_COMPLETED)
+            for future in done:
+                number, _ = flying.pop(future)
+                try:
+                    _keep(store, number, future.result)
+                except BrokenProcessPool:
+                    return [number, *(n for n, _ in flying.values())], []
+                clock.tick()
+            late = [n for f, (n, began) in flying.items() if f.running() and time.monotonic() - began > timeout]
+            if late:
+                return [], late
+        return [], []
+    except BrokenProcessPool:
+        return [n for n, _ in flying.values()], []
+    finally:
+        _end(pool)
+
+
+def _end(pool: ProcessPoolExecutor) -> None:
+    """End a pool at once, and with it the processes that it started."""
+    processes = list((getattr(pool, "_processes", None) or {}).values())
+    pool.shutdown(wait=False, cancel_futures=True)
+    for process in processes:
+        process.terminate()
+    for process in processes:
+        process.join(timeout=5)
+        if process.is_alive():
+            process.kill()
+
+
+def run_cluster(store: Store, address: str, workers: int, step: Step | None = None) -> None:
+    """Compute all missing runs on a Dask cluster: ``local`` starts one here, else the address of a scheduler.
+
+    Raises UsageError without the optional package, EnvironmentFault when the cluster cannot be reached or runs another
+    version of this program.
+    """
+    try:
+        distributed: Any = import_module("distributed")
+    except ImportError:
+        raise UsageError("--cluster needs the package distributed: pip install 'supplychain[cluster]'") from None
+    _check_address(address)
+    clock = _Clock(store, step)
+    text = plan_text(store.plan)
+    with _client(distributed, address, workers) as client:
+        found = set(client.run(_version).values())
+        if found - {__version__}:
+            raise EnvironmentFault(
+                f"workers run version {', '.join(sorted(found))} of supplychain, this is {__version__}"
+            )
+        plan = client.scatter(text, broadcast=True, hash=False)
+        waiting = deque(store.missing)
+        running = distributed.as_completed()
+        flying: dict[str, int] = {}
+
+        def launch() -> None:
+            while waiting and len(flying) < 4 * max(workers, len(client.scheduler_info()["workers"])):
+                number = waiting.popleft()
+                future = client.submit(run_text, plan, number, pure=False, retries=RETRIES)
+                flying[future.key] = number
+                running.add(future)
+
+        launch()
+        for future in running:
+            number = flying.pop(future.key)
+            _keep(store, number, future.result)
+            future.release()
+            clock.tick()
+            launch()
+
+
+@contextmanager
+def _client(distributed: Any, address: str, workers: int) -> Iterator[Any]:
+    if address != "local":
+        try:
+            client = distributed.Client(address, timeout="20s")
+        except (OSError, TimeoutError) as error:
+            raise EnvironmentFault(f"no Dask scheduler answers at {address}: {error}") from None
+        try:
+            yield client
+        finally:
+            client.close()
+        return
+    cluster = distributed.LocalCluster(
+        n_workers=max(workers, 1), threads_per_worker=1, dashboard_address=None, worker_dashboard_address=None,
+        host="127.0.0.1", silence_logs=50,
+    )  # fmt: skip
+    client = distributed.Client(cluster)
+    try:
+        yield client
+    finally:
+        client.close()
+        cluster.close()
+
+
+def _check_address(address: str) -> None:
+    """Beyond this machine a cluster must speak TLS: what travels are a firm's figures."""
+    near = address == "local" or address.startswith(("tcp://127.0.0.1", "tcp://localhost", "tcp://[::1]"))
+    if not near and not address.startswith("tls://"):
+        raise UsageError(
+            f"--cluster {address!r}: name local, tcp://127.0.0.1:PORT, or tls://HOST:PORT for other machines"
+        )
+
+
+def _version() -> str:
+    return __version__
+
+
+def _keep(store: Store, number: int, result: Callable[[], str]) -> None:
+    """Keep a run's outcomes; a run that ends in an error is listed with it, and the sweep goes on."""
+    try:
+        text = result()
+    except (BrokenProcessPool, KeyboardInterrupt, EnvironmentFault):
+        raise
+    except SupplychainError as error:
+        store.fail(number, str(error).splitlines()[0])
+    except Exception as error:  # whatever a run met must not lose the others
+        store.fail(number, f"{type(error).__name__}: {error}".splitlines()[0])
+    else:
+        store.add(number, text)
+
+
+@contextmanager
+def _shared(text: str) -> Iterator[str]:
+    """Give the path of a file that holds the plan, for workers to read once each."""
+    with tempfile.TemporaryDirectory(prefix="supplychain-sweep-") as folder:
+        path = Path(folder) / f"{hashlib.sha256(text.encode()).hexdigest()}.json"
+        path.write_text(text, encoding="utf-8")
+        yield str(path)
+
+
+@lru_cache(maxsize=2)
+def _text(path: str) -> str:
+    return Path(path).read_text(encoding="utf-8")
+
+
+def _from_file(path: str, number: int) -> str:
+    return run_text(_text(path), number)
+
+
+def _quiet() -> None:
+    """Each worker computes on one thread: the runs are the parallel part."""
+    import signal
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for name in _THREADS:
+        os.environ.setdefault(name, "1")
+
+
+class _Clock:
+    """Tells progress and the time left."""
+
+    def __init__(self, store: Store, step: Step | None) -> None:
+        self.store, self.step = store, step
+        self.began, self.at_start = time.monotonic(), len(store.done)
+        self.told = 0.0
+
+    def tick(self) -> None:
+        if self.step is None:
+            return
+        now, done, total = time.monotonic(), len(self.store.done), self.store.plan.runs
+        if now - self.told < 1.0 and done < total:
+            return
+        self.told = now
+        made = done - self.at_start
+        left = (now - self.began) / made * (total - done) if made else float("nan")
+        failed = f", {len(self.store.failed)} failed" if self.store.failed else ""
+        self.step(f"{done:,} of {total:,} runs{failed}, about {left:,.0f} s left")
+
+
+def cores() -> int:
+    """Return how many cores this process may use."""
+    affinity: Sequence[int] = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
+    return len(affinity) or os.cpu_count() or 1
