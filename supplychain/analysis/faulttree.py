@@ -3,9 +3,9 @@ controls.
 
 A market is lost when suppliers with all but `below` of its supply are lost (a threshold gate on exact shares); a
 supply is lost when an essential input that bites within the horizon is lost (an OR gate); alternatives are lost by
-capacity. With `below` 0 this is the cascade's total loss exactly; above 0 every tier is judged by the same threshold.
-Important and minor needs stop nothing by themselves. Items that need one another are unrolled to the losses that can
-start from outside the loop (the greatest fixed point of what survives).
+capacity. With `below` 0 this is the cascade's total loss exactly (loops that drain by halves aside); above 0 every
+tier is judged by the same threshold. Important and minor needs stop nothing by themselves. Items that need one another
+are unrolled to the losses that can start from outside the loop (the greatest fixed point of what survives).
 """
 
 from __future__ import annotations
@@ -118,13 +118,14 @@ class _Builder:
         return {offer: tuple(states) for offer, states in found.items()}
 
     def _loops(self) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int64]]:
-        """Return the group of items that need one another that each item is in, and the sizes of the groups."""
+        """Return the group of items that need one another that each item is in, and how deep its loops can go."""
         k = self.compiled
         made = k.supply_item[k.need_supply] >= 0
         ends = (k.supply_item[k.need_supply[made]], k.market_item[k.need_market[made]])
         graph = sparse.csr_array((np.ones(int(made.sum())), ends), shape=(len(k.items), len(k.items)))
         label = connected_components(graph, connection="strong")[1]
-        return label, np.bincount(label)
+        # With controls an item may come round once for every place.
+        return label, np.bincount(label) * (len(k.places) if self.by == "control" else 1)
 
     def build(self) -> dict[str, Gate]:
         k = self.compiled
@@ -152,9 +153,10 @@ class _Builder:
         item = int(k.market_item[market])
         if self.by != "control":  # all places draw on the same supply
             market = int(self.first[item])
-        layer = int(self.size[self.loop[item]]) if layer is None else layer
+        whole = int(self.size[self.loop[item]])
+        layer = whole if layer is None else layer
         place = f"@{k.places[k.market_place[market]]}" if self.by == "control" else ""
-        name = f"{k.items[item]}{place}" + (f" round {layer}" if self.size[self.loop[item]] > 1 else "")
+        name = f"{k.items[item]}{place}" + (f" round {layer}" if layer < whole else "")
         if name not in self.gates:
             self.gates[name] = Gate("false")
             self.todo.append((name, market, layer))
@@ -220,22 +222,26 @@ class _Builder:
         """Return the gate "the supply lacks an essential input", or "" when nothing it needs bites."""
         k = self.compiled
         clauses: dict[int, list[tuple[str, Fraction]]] = defaultdict(list)
+        whole: dict[int, Fraction] = defaultdict(Fraction)
         for need in range(k.need_start[node], k.need_start[node + 1]):
-            if k.need_essential[need] == ESSENTIAL and self._bites(need):
+            if k.need_essential[need] != ESSENTIAL:
+                continue
+            group = int(k.need_group[need])
+            clause = group if group >= 0 else -2 - need
+            weight = exact(round(float(k.need_weight[need]), SHARE_DIGITS)) if group >= 0 else Fraction(1)
+            whole[clause] += weight
+            if self._bites(need):
                 same_loop = self.loop[k.market_item[k.need_market[need]]] == self.loop[item]
                 gate = self._market(int(k.need_market[need]), layer - 1 if same_loop else None)
-                group = int(k.need_group[need])
-                weight = exact(round(float(k.need_weight[need]), SHARE_DIGITS)) if group >= 0 else Fraction(1)
-                clauses[group if group >= 0 else -2 - need].append((gate, weight))
+                clauses[clause].append((gate, weight))
         lost = set()
-        for members in clauses.values():
-            if len(members) == 1 and members[0][1] == 1:
+        for clause, members in clauses.items():
+            if len(members) == 1 and members[0][1] == whole[clause]:
                 lost.add(members[0][0])
                 continue
             name = " and ".join(f"{float(weight):g} of {gate}" for gate, weight in members)
-            self.gates[name] = Gate(
-                "threshold", tuple(gate for gate, _ in members), self.least, tuple(weight for _, weight in members)
-            )
+            parts, weights = tuple(gate for gate, _ in members), tuple(weight for _, weight in members)
+            self.gates[name] = Gate("threshold", parts, self.least * whole[clause], weights)
             lost.add(name)
         if len(lost) < 2:
             return lost.pop() if lost else ""

@@ -157,20 +157,19 @@ class ItemGame:
         ends = np.array(pairs, dtype=np.intp).reshape(-1, 2).T
         graph = sparse.csr_array((np.ones(len(pairs)), (ends[0], ends[1])), shape=(count, count))
         wanted = set(k.market_item[self.aim.market].tolist())
-        seen: dict[int, None] = {}
+        order: list[int] = []
+        entered: set[int] = set()
         stack: list[tuple[int, bool]] = [(item, False) for item in sorted(wanted)]
         while stack:
             item, done = stack.pop()
             if done:
-                seen[item] = None
-            elif item not in seen:
+                order.append(item)
+            elif item not in entered:
+                entered.add(item)
                 stack.append((item, True))
-                stack.extend((j, False) for (j, _, _), _, _ in self.needs[item] if j not in seen)
-                if len(stack) > 20 * (count + len(pairs)):  # a loop keeps being entered: any order will do
-                    seen |= dict.fromkeys(j for j, _ in stack)
-                    break
-        loops = connected_components(graph, connection="strong")[0] < count
-        return list(seen), loops
+                stack.extend((j, False) for (j, _, _), _, _ in self.needs[item] if j not in entered)
+        loops = connected_components(graph, connection="strong")[0] < count or any(item == j for item, j in pairs)
+        return order, loops
 
     @cached_property
     def relevant(self) -> tuple[str, ...]:

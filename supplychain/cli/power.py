@@ -129,7 +129,7 @@ def leverage(
     how = "exact" if found.exact else f"sampled over {found.draws:,} orders; low and high: 95 % interval"
     complete = "complete" if found.complete_to >= found.players else f"complete up to {found.complete_to} members"
     notes = [
-        "Parts of the buyer's need, short run. alone: loss when the state refuses alone; shapley: its mean contribution "
+        "Parts of the need, short run. alone: loss when the state refuses alone; shapley: its mean contribution "
         f"to a refusal ({how}); owen: with the EU as one bloc; with_unknown: if unknown supply is lost as well.",
         f"All {found.players} states together take {found.total:.3g}. {len(found.coalitions)} minimal coalitions take "
         f"{found.cut:g} or more ({complete}).",
