@@ -26,6 +26,7 @@ from supplychain.shocks import Bound, Shocks, flows_lost
 if TYPE_CHECKING:
     from supplychain.analysis.chokepoints import ChokePoints
     from supplychain.analysis.exposure import Exposure
+    from supplychain.sourcing.plan import Plan
 
 ILLUSTRATIVE: Final = "illustrative"
 _DENIED = ("presumption-of-denial", "embargo")
@@ -336,6 +337,12 @@ class Case:
         from supplychain.analysis.chokepoints import DEFAULT_KINDS, choke_points
 
         return choke_points(self, DEFAULT_KINDS if kinds is None else kinds, top, horizons)
+
+    def source(self, policy: str = "balanced") -> Plan:
+        """Return the sourcing plan of the case's buyer; see ``supplychain.sourcing``."""
+        from supplychain.sourcing.compare import source
+
+        return source(self, policy)
 
 
 @cache

@@ -216,6 +216,21 @@ def test_another_supplier_never_raises_loss(seed: int) -> None:
     assert (after.market_loss[rows[1]] <= before.market_loss[rows[0]] + 1e-9).all()
 
 
+def test_units_do_not_matter() -> None:
+    """Volumes in other units, capacities for shares, days for months of the same length: the losses stay."""
+    tables = random_tables(11, lanes=True)
+    other = {name: table.copy() for name, table in tables.items()}
+    other["lanes"]["volume"] *= 1000
+    other["supplies"] = other["supplies"].rename(columns={"share": "capacity"})
+    whole = other["supplies"].groupby("item")["capacity"].transform("sum")
+    tables["supplies"] = tables["supplies"].assign(share=tables["supplies"]["share"] / whole)
+    other["supplies"]["capacity"] *= 7.0
+    ours, theirs = (SupplyNetwork.from_tables(t).compile(["DDD"], ["i0"]).completed() for t in (tables, other))
+    first, second = (cascade(c, remove_supplies(c).beside(remove_items(c)), growth=True) for c in (ours, theirs))
+    assert first.market_loss.sum() > 1
+    assert first.market_loss == pytest.approx(second.market_loss, abs=1e-9)
+
+
 def test_disjoint_copies_do_not_meet() -> None:
     tables = three_tiers()
     twin = {
