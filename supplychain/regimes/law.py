@@ -8,9 +8,8 @@ the unknown place: it may be anywhere, so every group and state is MAYBE there.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -270,7 +269,7 @@ def _rules(
     order = controls.assign(_from=controls["from"].fillna(pd.Timestamp("2200-01-01"))).sort_values(["_from", "control"])
     synthetic = [*((f"{UNLISTED}:{key}", state) for key, state in sorted(lists.items())), (UNCLASSIFIED, "")]
     rank = {str(control): len(synthetic) + len(order) - place for place, control in enumerate(order["control"])}
-    lifting = exceptions.sort_values("exception").to_dict("records")
+    lifting = _lifts(exceptions, frame, scopes)
     found = []
     for row in controls.to_dict("records"):
         codes = tuple(normal(code) for code in row["item_code"].split(";"))
@@ -291,7 +290,7 @@ def _rules(
                 level=POLICY_LEVEL[row["licence_policy"]],
                 rank=rank[row["control"]],
                 force=force,
-                waivers=tuple(_waivers(row, codes, lifting, frame, scopes)),
+                waivers=tuple(lift.waiver for lift in lifting if lift.lifts(row["control"], row["regime"], codes)),
                 estimated=row["quality"] in ("estimate", "assumption"),
             )
         )
@@ -303,25 +302,30 @@ def _rules(
     return tuple(sorted(found, key=lambda rule: (-rule.rank, rule.control)))
 
 
-def _waivers(
-    control: Mapping[Any, Any],
-    codes: tuple[str, ...],
-    exceptions: list[dict[Any, Any]],
-    frame: _Frame,
-    scopes: Mapping[str, Scope],
-) -> Iterator[Waiver]:
-    for row in exceptions:
-        named = row["control"].split(";") if row["control"] else []
-        if not (control["control"] in named or (not named and row["regime"] == control["regime"])):
-            continue
-        lifted = [normal(code) for code in row["item_code"].split(";") if code]
-        barred = [normal(code) for code in row["except_code"].split(";") if code]
-        if lifted and not all(any(relation(code, other) == YES for other in lifted) for code in codes):
-            continue
-        if any(relation(code, other) == YES for code in codes for other in barred):
-            continue
+@dataclass(frozen=True, eq=False)
+class _Lift:
+    """An exception before it is bound to controls: what it names, what it spares, and what it does."""
+
+    controls: frozenset[str]
+    regime: str
+    codes: tuple[str, ...]
+    barred: tuple[str, ...]
+    waiver: Waiver
+
+    def lifts(self, control: str, regime: str, codes: tuple[str, ...]) -> bool:
+        """Does it lift the control? Without codes of its own it lifts whatever is on any code."""
+        if control not in self.controls if self.controls else regime != self.regime:
+            return False
+        if self.codes and not all(any(relation(code, other) == YES for other in self.codes) for code in codes):
+            return False
+        return not any(relation(code, other) == YES for code in codes for other in self.barred)
+
+
+def _lifts(exceptions: pd.DataFrame, frame: _Frame, scopes: Mapping[str, Scope]) -> list[_Lift]:
+    found = []
+    for row in exceptions.sort_values("exception").to_dict("records"):
         kind, _, tag = row["condition"].partition(":")
-        yield Waiver(
+        waiver = Waiver(
             exception=row["exception"],
             name=row["name"],
             basis=row["basis"],
@@ -333,6 +337,12 @@ def _waivers(
             condition=(kind, tag),
             force=frame.window(_day(row["from"]), _day(row["to"])),
         )
+        named = frozenset(name for name in row["control"].split(";") if name)
+        codes, barred = (
+            tuple(normal(code) for code in row[name].split(";") if code) for name in ("item_code", "except_code")
+        )
+        found.append(_Lift(named, row["regime"], codes, barred, waiver))
+    return found
 
 
 def _where(text: str, frame: _Frame, scopes: Mapping[str, Scope]) -> Bytes:
