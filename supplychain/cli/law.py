@@ -77,7 +77,7 @@ def determine(
     from supplychain.cli.options import day
     from supplychain.cli.output import show_record
 
-    flow = _flow(
+    flow, notes = _flow(
         item,
         origin,
         destination,
@@ -96,10 +96,10 @@ def determine(
     if not assume:
         settings = {"licence": settings["licence"]}
     found = book.determine(pd.DataFrame([flow]), day(on), inferred=inferred, assumptions=settings)
-    show_record(_record(flow, day(on), book, found), form, output)
+    show_record(_record(flow, day(on), book, found, notes), form, output)
 
 
-def _record(flow: dict[str, str], on: str, book: RegimeBook, found: Any) -> dict[str, Any]:
+def _record(flow: dict[str, str], on: str, book: RegimeBook, found: Any, notes: list[str]) -> dict[str, Any]:
     from supplychain.regimes.words import BREAK
 
     row = found.table.iloc[0].to_dict()
@@ -119,7 +119,12 @@ def _record(flow: dict[str, str], on: str, book: RegimeBook, found: Any) -> dict
         "others": others[columns].to_dict("records"),
         "questions": lists["questions"],
         "conditions": lists["conditions"],
-        "warnings": [*found.warnings, *lists["warnings"], *(f"book changed: {change}" for change in book.changes)],
+        "warnings": [
+            *found.warnings,
+            *notes,
+            *lists["warnings"],
+            *(f"book changed: {change}" for change in book.changes),
+        ],
         "known_as_of": book.known_as_of.isoformat(),
     }
 
@@ -152,7 +157,7 @@ def explain(
     from supplychain.regimes.explain import explain as explained
     from supplychain.regimes.explain import text
 
-    flow = _flow(
+    flow, notes = _flow(
         item,
         origin,
         destination,
@@ -171,13 +176,13 @@ def explain(
         settings = {"licence": settings["licence"]}
     told = explained(_book(regimes, overlay), flow, day(on), inferred=inferred, assumptions=settings)
     if form is Format.table:
-        write_text(text(told), output)
+        write_text(text(told) + "".join(f"{note}\n" for note in notes), output)
         return
     record = {
         "flow": dict(told.flow),
         "on": told.on,
         "determination": dict(told.determination),
-        "warnings": list(told.warnings),
+        "warnings": [*told.warnings, *notes],
     }
     show_table(told.controls, form, output, record=record)
 
@@ -195,8 +200,12 @@ def _flow(
     entity: str,
     end_party: str,
     network: Path | None,
-) -> dict[str, str]:
-    """Return the flow that the options describe; items and organisations are looked up in the network."""
+) -> tuple[dict[str, str], list[str]]:
+    """Return the flow that the options describe, and what was taken from the network to complete it.
+
+    Items and organisations are looked up in the network. Where neither organisation nor head office is given and all
+    who make the item there have one head office, that is taken.
+    """
     from supplychain.errors import UsageError
     from supplychain.facts.countries import country
     from supplychain.regimes.codes import normal
@@ -204,15 +213,18 @@ def _flow(
     for place in filter(None, (origin, destination, head_office, parent, end_party)):
         country(place)
     codes, category = item, ""
+    notes: list[str] = []
     if not all(":" in normal(part) or part.strip().lower() == "none" for part in item.split(";")):
         row = _look_up(network, "items", "item", item)
         codes, category = row["control_codes"], row["category"]
+        if not organisation and not head_office:
+            head_office, notes = _makers(network, item, origin)
     if organisation:
         row = _look_up(network, "organisations", "organisation", organisation)
         head_office, parent = head_office or row["jurisdiction"], parent or row["parent_jurisdiction"]
     if head_office == "" and parent:
         raise UsageError("--parent wants --head-office beside it")
-    return {
+    flow = {
         "item_codes": ";".join(normal(part) for part in codes.split(";") if part.strip()),
         "item_category": category,
         "origin": origin,
@@ -225,23 +237,41 @@ def _flow(
         "entity": entity,
         "end_party_head_office": end_party,
     }
+    return flow, notes
 
 
-def _look_up(network: Path | None, table: str, key: str, wanted: str) -> dict[str, str]:
-    """Return one row of a table of the network: the bundled one is read as plain text, which is quick."""
+def _makers(network: Path | None, item: str, site: str) -> tuple[str, list[str]]:
+    """Return the head office that all makers of the item at a site share, or "", and what to say of it."""
+    makers = {r["organisation"] for r in _table(network, "supplies") if r["item"] == item and r["site"] == site}
+    offices = {r["organisation"]: r["jurisdiction"] for r in _table(network, "organisations")}
+    places = {offices.get(maker, "") for maker in makers}
+    if len(places) != 1 or "" in places:
+        return "", []
+    (place,) = places
+    return place, [f"head office {place} is taken from the network: {', '.join(sorted(makers))} make it in {site}"]
+
+
+def _table(network: Path | None, name: str) -> list[dict[str, str]]:
+    """Return a table of the network; the bundled one is read as plain text, which is quick."""
     import csv
 
-    from supplychain.errors import UsageError
-    from supplychain.facts.cells import nearest
     from supplychain.locate import datasets
 
     if network is None:
-        with (datasets() / "semiconductors" / f"{table}.csv").open(encoding="utf-8", newline="") as file:
-            rows = list(csv.DictReader(file))
-    else:
-        from supplychain.facts.package import read_package
+        with (datasets() / "semiconductors" / f"{name}.csv").open(encoding="utf-8", newline="") as file:
+            return list(csv.DictReader(file))
+    from supplychain.facts.package import read_package
 
-        rows = read_package(network, "network").tables[table].to_dict("records")
+    rows = read_package(network, "network").tables[name].to_dict("records")
+    return [{str(key): value for key, value in row.items()} for row in rows]
+
+
+def _look_up(network: Path | None, table: str, key: str, wanted: str) -> dict[str, str]:
+    """Return one row of a table of the network, or say which name is probably meant."""
+    from supplychain.errors import UsageError
+    from supplychain.facts.cells import nearest
+
+    rows = _table(network, table)
     for row in rows:
         if row[key] == wanted:
             return row

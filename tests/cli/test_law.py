@@ -58,6 +58,14 @@ def test_the_rule_of_september_2024(capsys: pytest.CaptureFixture[str]) -> None:
     }
 
 
+def test_the_only_maker_of_an_item_at_a_place_is_known(capsys: pytest.CaptureFixture[str]) -> None:
+    found = determine(capsys, "euv-scanner", "NLD", "CHN", "2025-02-01")
+    assert found["control"] == "nld-duv-2023"
+    assert any("asml make it in NLD" in text for text in found["warnings"])
+    owned = determine(capsys, "euv-scanner", "NLD", "CHN", "2025-02-01", "--head-office", "CHN")
+    assert owned["control"] == "us-sme-3b001.f.1", "a Chinese-owned exporter has no shield"
+
+
 def test_an_euv_scanner_of_the_network(capsys: pytest.CaptureFixture[str]) -> None:
     found = determine(capsys, "euv-scanner", "NLD", "CHN", "2025-02-01", "--organisation", "asml")
     assert (found["control"], found["regime"]) == ("nld-duv-2023", "nld-sme")
