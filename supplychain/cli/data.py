@@ -32,6 +32,10 @@ def check(
     strict: Annotated[
         bool, typer.Option("--strict", help="Refuse faults of form too, such as unknown columns.")
     ] = False,
+    fix: Annotated[
+        Path | None, typer.Option("--fix", help="Write a copy with the mends that lose nothing to this new folder.")
+    ] = None,
+    html: Annotated[Path | None, typer.Option("--html", help="Write the faults as one HTML page to this file.")] = None,
     form: OutputFormat = Format.table,
     output: Output = None,
 ) -> None:
@@ -39,9 +43,14 @@ def check(
     from supplychain.cli.output import show_table
     from supplychain.errors import InputError
 
+    if fix is not None:
+        _mend(package, fix, form)
+        package = fix
     try:
         good = _read(package, strict)
+        _page(html, package, (), good.warnings)
     except InputError as error:
+        _page(html, package, error.problems, error.warnings)
         if form is Format.table and output is None:
             raise
         record = {"package": str(package), "accepted": False}
@@ -55,6 +64,30 @@ def check(
         notes.append(f"and {len(good.warnings) - _SHOWN} more warnings")
     notes.append(f"{package}: accepted as a {good.schema} package")
     show_table(_summary(good), form, output, title=f"{good.name}", notes=notes, record=record)
+
+
+def _mend(package: Path, fixed: Path, form: Format) -> None:
+    """Write the mended copy and tell every mend."""
+    from supplychain.cli.output import remark, show_table
+    from supplychain.facts.mend import mend, write_mended
+
+    mended = mend(package)
+    write_mended(mended, fixed)
+    if len(mended.mends) and form is Format.table:
+        rest = len(mended.mends) - 4 * _SHOWN
+        notes = [f"and {rest:,} more"] if rest > 0 else []
+        show_table(mended.mends.head(4 * _SHOWN), title=f"Mended in {fixed}", notes=notes)
+    remark(f"{len(mended.mends):,} mends; the copy {fixed} is checked now")
+    for name in mended.unread:
+        remark(f"{name} could not be read and is not in the copy: see supplychain check {package}")
+
+
+def _page(html: Path | None, package: Path, errors: Sequence[Problem], warnings: Sequence[Problem]) -> None:
+    if html is not None:
+        from supplychain.cli.output import write_text
+        from supplychain.facts.faultpage import fault_page
+
+        write_text(fault_page(package.name, errors, warnings), html)
 
 
 def _read(path: Path, strict: bool) -> Package:

@@ -40,6 +40,7 @@ def register(app: typer.Typer) -> None:
     app.command()(init)
     app.command("import")(bring)
     app.command()(export)
+    app.command()(merge)
 
 
 def init(
@@ -219,3 +220,31 @@ def _export_network(shape: Shape, dest: Path, network: Path | None, parquet: boo
         write_folder(shape.value, {"nodes": nodes, "edges": edges}, about, dest, form, overwrite=overwrite)
     else:
         write_graph(SupplyNetwork.from_package(package), dest, shape.value, overwrite=overwrite)
+
+
+def merge(
+    mine: Annotated[Path, typer.Argument(help="Your package: a folder, or a workbook (.xlsx).")],
+    dest: Annotated[Path, typer.Argument(help="Package to write: a folder, or a workbook (.xlsx).")],
+    onto: Annotated[
+        Path | None, typer.Option("--onto", help="Package to lay it over. Default: the bundled network.")
+    ] = None,
+    overwrite: Overwrite = False,
+    form: OutputFormat = Format.table,
+    output: Output = None,
+) -> None:
+    """Lay your package over another: your suppliers first, the world market behind them. Matches by id only."""
+    from supplychain.cli.output import show_table
+    from supplychain.exchange.intake import write_checked
+    from supplychain.exchange.merge import merge as lay_over
+    from supplychain.facts.package import read_package
+    from supplychain.locate import datasets
+
+    base = read_package(onto or datasets() / "semiconductors", "network")
+    merged = lay_over(mine, base)
+    write_checked(merged.package, dest, overwrite=overwrite)
+    record = {"package": str(dest), "onto": base.name, "summary": merged.summary.to_dict("records")}
+    close = merged.report[merged.report["outcome"] == "resembles"]
+    notes = [f"{row.table} {row.id} resembles {row.detail}" for row in close.head(20).itertuples()]
+    notes.append(f"written and checked: {dest}; --format csv tells every row")
+    table = merged.summary if form is Format.table else merged.report
+    show_table(table, form, output, title=f"{mine} over {base.name}", notes=notes, record=record)

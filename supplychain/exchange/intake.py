@@ -94,13 +94,19 @@ def save(intake: Intake, path: Path, *, format: str = "csv", overwrite: bool = F
     described = dict(intake.package.descriptor)
     described["supplychain"] = {**described.get("supplychain", {}), "import": record}
     package = replace(intake.package, descriptor=described)
+    written = write_checked(package, path, format=format, overwrite=overwrite)
+    if path.is_dir():
+        write_beside(path / "README.md", _readme(intake))
+    return written
+
+
+def write_checked(package: Package, path: Path, *, format: str = "csv", overwrite: bool = False) -> Package:
+    """Write a package and return it as read back; a package that fails its check (InputError) is not written."""
     with tempfile.TemporaryDirectory() as work:
         trial = Path(work, "package")
         write_package(package, trial, format=format)
         read_package(trial)
     write_package(package, path, format=format, overwrite=overwrite)
-    if path.is_dir():
-        write_beside(path / "README.md", _readme(intake))
     return read_package(path)
 
 

@@ -50,11 +50,14 @@ class Package:
     warnings: tuple[Problem, ...] = ()
 
 
-def read_package(path: Path | str, schema_name: str | None = None, *, strict: bool = False) -> Package:
+def read_package(
+    path: Path | str, schema_name: str | None = None, *, strict: bool = False, over: Package | None = None
+) -> Package:
     """Read and check the data package at `path` (a folder, or one .xlsx file).
 
     `schema_name` is "network" or "regimes"; by default the package's datapackage.json says which, or else its tables
-    do. With `strict`, faults of form (see STRICT) are refused too. Raises InputError with every fault found, UsageError
+    do. With `strict`, faults of form (see STRICT) are refused too. With `over`, the package is meant to be laid over
+    that one: it may leave tables out and refer to the other's rows. Raises InputError with every fault found, UsageError
     when there is nothing at `path`, EnvironmentFault when it cannot be read.
     """
     source = Path(path)
@@ -64,8 +67,8 @@ def read_package(path: Path | str, schema_name: str | None = None, *, strict: bo
     if kind is None:
         problems.raise_if_any()
         raise AssertionError("unreachable: a schema or a problem")
-    loaded = _load(contents, kind, problems)
-    check_references(loaded, kind, problems, contents.failed)
+    loaded = _load(contents, kind, problems, partial=over is not None)
+    check_references(loaded, kind, problems, contents.failed, over.tables if over else {})
     check_periods(loaded, problems)
     if kind.name == "network":  # the grammar of a regime book is checked by the room that reads it, `regimes`
         rules.check(loaded, problems)
@@ -111,7 +114,7 @@ def _schema(asked: str | None, contents: Contents, problems: Problems) -> Schema
     return None
 
 
-def _load(contents: Contents, kind: Schema, problems: Problems) -> dict[str, Loaded]:
+def _load(contents: Contents, kind: Schema, problems: Problems, *, partial: bool = False) -> dict[str, Loaded]:
     """Return every table of the schema, typed; a table that is absent and may be is empty."""
     loaded: dict[str, Loaded] = {}
     for table in kind.tables:
@@ -120,7 +123,7 @@ def _load(contents: Contents, kind: Schema, problems: Problems) -> dict[str, Loa
             loaded[table.name] = load(raw, table, problems)
             continue
         loaded[table.name] = empty(table)
-        if table.required and table.name not in contents.failed:
+        if table.required and not partial and table.name not in contents.failed:
             users = sorted(
                 {f"{t.name}.{c.name}" for t in kind.tables for c in t.columns if _refers(c.references, table.name)}
             )

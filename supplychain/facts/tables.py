@@ -187,21 +187,33 @@ def _distinct(loaded: Loaded, table: Table, problems: Problems) -> Loaded:
 
 
 def check_references(
-    tables: Mapping[str, Loaded], schema: Schema, problems: Problems, unread: Set[str] = frozenset()
+    tables: Mapping[str, Loaded],
+    schema: Schema,
+    problems: Problems,
+    unread: Set[str] = frozenset(),
+    below: Mapping[str, pd.DataFrame] | None = None,
 ) -> None:
     """Report every cell that names a row which does not exist in the table it refers to.
 
     References into tables that could not be read (`unread`), or are missing though required, are left out: the table
-    itself was reported.
+    itself was reported. `below` are tables of another package whose rows count too.
     """
-    unread = unread | {table.name for table in schema.tables if table.required and not tables[table.name].file}
+    below = below or {}
+    absent = {table.name for table in schema.tables if table.required and not tables[table.name].file}
+    unread = unread | (absent - below.keys())
     for table in schema.tables:
         for column in table.columns:
             if column.references and column.references.split(".")[0] not in unread:
-                _check_reference(tables, tables[table.name], column, problems)
+                _check_reference(tables, tables[table.name], column, problems, below)
 
 
-def _check_reference(tables: Mapping[str, Loaded], loaded: Loaded, column: Column, problems: Problems) -> None:
+def _check_reference(
+    tables: Mapping[str, Loaded],
+    loaded: Loaded,
+    column: Column,
+    problems: Problems,
+    below: Mapping[str, pd.DataFrame],
+) -> None:
     target_table, target_column = column.references.split(".")
     target = tables[target_table]
     texts = pa.array(loaded.frame[column.name], pa.large_string())
@@ -210,6 +222,8 @@ def _check_reference(tables: Mapping[str, Loaded], loaded: Loaded, column: Colum
     else:
         members, owner = texts, np.arange(len(texts))
     known = pa.array(target.frame[target_column], pa.large_string()).unique()
+    if target_table in below:
+        known = pa.concat_arrays([known, pa.array(below[target_table][target_column], pa.large_string())]).unique()
     allowed = pa.concat_arrays([known, pa.array([*column.values, ""], pa.large_string())])
     missing = np.flatnonzero(~pc.is_in(members, value_set=allowed).to_numpy(zero_copy_only=False))
     if not len(missing):

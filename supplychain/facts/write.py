@@ -95,6 +95,22 @@ def _write_folder(package: Package, tables: Mapping[str, pd.DataFrame], target: 
         shutil.rmtree(work, ignore_errors=True)
 
 
+def write_files(target: Path, files: Mapping[str, bytes]) -> None:
+    """Write a new folder with these files, whole or not at all."""
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        work = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
+        try:
+            work.chmod(0o755)
+            for name, data in files.items():
+                _write_file(work / name, data)
+            os.replace(work, target)
+        finally:
+            shutil.rmtree(work, ignore_errors=True)
+    except OSError as error:
+        raise EnvironmentFault(f"cannot write {str(target)!r}: {error.strerror or error}") from error
+
+
 def _keep_others(target: Path, work: Path) -> None:
     """Copy what is not a table or descriptor from the folder that will be replaced."""
     if not (target / DESCRIPTOR).is_file() and any(target.iterdir()):
