@@ -127,8 +127,9 @@ def _one_size(n: int, links: int, sweep: bool) -> list[Row]:
         exact, got = wave.removals(chosen), wave.removals(chosen, drop=drop)
         error = float(np.abs(exact.total - got.total).max() / n)
         note = (
-            f"{seconds * 1e3:.1f} ms a shock, {busy * 1e3:.1f} ms of one core; touched: mean {got.touched.mean():,.0f}, "
-            f"median {np.median(got.touched):,.0f} supplies; changes below {drop:g} wait: error {error:.0e} of all output"
+            f"{seconds * 1e3:.1f} ms a shock, {busy * 1e3:.1f} ms of one core; supplies touched: "
+            f"mean {got.touched.mean():,.0f}, median {np.median(got.touched):,.0f}; changes below {drop:g} wait: "
+            f"error {error:.0e} of all output"
         )
         whole = seconds * n
         found.append(
