@@ -61,6 +61,7 @@ def register(app: typer.Typer) -> None:
     """Add the commands of this module to the application."""
     app.command()(whatif)
     app.command()(sweep)
+    app.command()(resilience)
 
 
 def whatif(
@@ -253,6 +254,56 @@ def sweep(
     if failed:
         remark(f"{len(failed)} runs failed; the others are kept", quiet=quiet)
         raise typer.Exit(5)
+
+
+def resilience(
+    top: Annotated[int, typer.Option("--top", min=0, help="Rows to show; 0 = all.")] = 20,
+    recovery: Annotated[
+        float, typer.Option("--recovery-months", min=0, help="Time to recover of all; 0 = as the facts record.")
+    ] = 0.0,
+    buyer: Buyer = DEFAULT_BUYER,
+    product: Product = None,
+    on: On = DEFAULT_DATE,
+    network: Network = None,
+    regimes: Regimes = None,
+    overlay: Overlay = None,
+    assumptions: Assumptions = None,
+    form: OutputFormat = Format.table,
+    output: Output = None,
+    quiet: Quiet = False,
+) -> None:
+    """Time to survive against time to recover, and the risk exposure index, of every maker and of each country's
+    sites."""
+    from supplychain.analysis.resilience import risk_exposure
+    from supplychain.cli.output import progress, show_table
+
+    with progress(quiet) as step:
+        step("reading facts and law")
+        case = load_case(
+            buyer=buyer,
+            product=product,
+            on=on,
+            network=network,
+            regimes=regimes,
+            overlay=overlay,
+            assumptions=assumptions,
+        )
+        found = risk_exposure(case, recovery_months=recovery or None, step=step)
+    notes = [
+        f"impact in {found.unit}: least loss until recovery; index: impact over the largest. {found.examined:,} "
+        f"disruptions examined, {len(found.table):,} not covered by spare capacity. Months; inf: more than ten years.",
+        *(f"warning: {warning}" for warning in found.warnings),
+    ]
+    show_table(
+        found.table.head(top) if top and form is Format.table else found.table,
+        form,
+        output,
+        title=f"Risk exposure of {case.buyer}",
+        notes=notes,
+        record={"buyer": case.buyer, "on": case.on.isoformat(), "unit": found.unit, "warnings": list(found.warnings)}
+        if form is Format.json
+        else None,
+    )
 
 
 def _absolute(path: Path | None) -> str:
