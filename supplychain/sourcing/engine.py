@@ -52,6 +52,7 @@ class Outcome:
     relaxed: tuple[Relaxed, ...]
     solves: tuple[dict[str, Any], ...]
     seconds: float
+    expected_loss: float | None = None  # where the scenarios are not part of the model
 
 
 @dataclass(eq=False)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -10,8 +11,10 @@ import numpy as np
 import pandas as pd
 
 from supplychain.errors import SupplychainError
+from supplychain.solve import PROVEN
 from supplychain.sourcing.check import Checked, check_plan
 from supplychain.sourcing.core import prices, today_cost
+from supplychain.sourcing.decompose import Decomposed, NoPlan, decompose, large
 from supplychain.sourcing.engine import Engine, Outcome, relaxation_text
 from supplychain.sourcing.losses import Contracts, loss_table, today
 from supplychain.sourcing.policy import Policy
@@ -91,9 +94,29 @@ def make_plan(problem: SourcingProblem, policy: Policy) -> Plan:
     refuses to give way, and when no plan is found in time. A plan that fails the independent check is never
     returned.
     """
+    if large(problem, policy):
+        with suppress(NoPlan):  # the whole model then names the smallest relaxation
+            found = decompose(problem, policy)
+            return plan_from(replace(found.model, policy=policy), _outcome(found))
     model = build(problem, policy)
-    outcome = Engine(model).plan()
-    return plan_from(model, outcome)
+    return plan_from(model, Engine(model).plan())
+
+
+def _outcome(found: Decomposed) -> Outcome:
+    record = {"status": "optimal" if found.gap <= PROVEN else "feasible-not-proven", "objective": found.objective}
+    record |= {"bound": found.bound, "gap": found.gap, "rounds": found.rounds, "solver": "highs, by decomposition"}
+    return Outcome(
+        x=found.x,
+        objective=found.objective,
+        bound=found.bound,
+        gap=found.gap,
+        proven=found.gap <= PROVEN,
+        settled=False,
+        relaxed=(),
+        solves=(record,),
+        seconds=found.seconds,
+        expected_loss=found.expected_loss,
+    )
 
 
 def plan_from(model: SourcingModel, outcome: Outcome) -> Plan:
@@ -242,6 +265,9 @@ def _costs(plan: Plan) -> dict[str, float]:
     margin = problem.needs["margin"].to_numpy(float)
     margin = np.where(np.isnan(margin), policy.cost.unknown_margin * prices(problem), margin) * problem.demand
     chance = np.array([scenario.probability for scenario in plan.model.scenarios])
+    expected = float((chance[:, None] * (unmet.sum(axis=2) * margin)).sum()) if len(chance) else 0.0
+    if plan.outcome.expected_loss is not None:
+        expected = plan.outcome.expected_loss
     tiers = 0.0
     if "tier" in plan.model.block:
         cost = plan.model.linear.cost[plan.model.block["tier"]] / max(policy.cost.purchase, 1e-300)
@@ -255,7 +281,7 @@ def _costs(plan: Plan) -> dict[str, float]:
     return {
         **parts,
         "total": sum(parts.values()),
-        "expected_loss": float((chance[:, None] * (unmet.sum(axis=2) * margin)).sum()) if len(chance) else 0.0,
+        "expected_loss": expected,
         "today": today_cost(problem),
     }
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -15,7 +15,7 @@ from supplychain.linear import LinearModel, read_pulp
 from supplychain.sourcing.core import FIRST, SCENARIO, Core, Soft
 from supplychain.sourcing.model import build_core
 from supplychain.sourcing.policy import Policy
-from supplychain.sourcing.problem import Flags, Floats, Ints, SourcingProblem, Threat
+from supplychain.sourcing.problem import Floats, Ints, SourcingProblem, Threat
 
 
 @dataclass(frozen=True)
@@ -79,15 +79,18 @@ class SourcingModel:
         return dict(zip(self.seats, (x[self.block["panel"]] > 0.5).tolist(), strict=True))
 
 
-def build(problem: SourcingProblem, policy: Policy, exposed: tuple[Threat, ...] = ()) -> SourcingModel:
+def build(
+    problem: SourcingProblem, policy: Policy, exposed: tuple[Threat, ...] = (), threatened: bool = False
+) -> SourcingModel:
     """Return the whole model of a problem under a policy. Raises InputError when probabilities do not add up.
 
     With `exposed`, the model also holds the loss of every need under each of these threats (block `loss`, cost 0).
+    `threatened`: reserves and stock are worth having for a reason that stands outside the model.
     """
     scenarios = drawn(problem, policy)
     baseline = 1.0 - sum(scenario.probability for scenario in scenarios)
-    threats = threatened(problem, policy)
-    core = build_core(problem, policy, baseline, bool(scenarios), bool(scenarios or threats or exposed))
+    threats = named_threats(problem, policy)
+    core = build_core(problem, policy, baseline, bool(scenarios), threatened or bool(scenarios or threats or exposed))
     block = _blocks(core)
     factor = np.array(core.factor, dtype=np.int64)
     family = np.array(core.families, dtype=object)
@@ -132,7 +135,7 @@ def drawn(problem: SourcingProblem, policy: Policy) -> tuple[Scenario, ...]:
     return tuple(found)
 
 
-def threatened(problem: SourcingProblem, policy: Policy) -> tuple[Threat, ...]:
+def named_threats(problem: SourcingProblem, policy: Policy) -> tuple[Threat, ...]:
     """The threats that the policy's N-1 rule names."""
     rule = policy.secure
     return tuple(t for t in problem.threats if t.kind in rule.against and _drawn_refusal(t, rule.refusal))
@@ -199,7 +202,8 @@ def tile(
     tiled = sparse.csr_array((data.ravel(), np.tile(shared.indices, K), starts), shape=(K * len(later), start))
     tiled.eliminate_zeros()
     tail = slice(start, stop)
-    touched = _touched(problem, left.reshape(K, len(problem.lines), -1))
+    buy = np.arange(block["buy"].start, block["buy"].stop).reshape(-1, problem.periods)[:, problem.strike :]
+    touched = touched_needs(problem, np.where(core.col_upper[buy] > 0, left.reshape(K, *buy.shape), 1.0))
     of_column = need_of_scenario_column(problem, block)
     of_row = np.minimum.reduceat(of_column[own.indices], own.indptr[:-1]) if own.nnz else np.zeros(0, dtype=np.int64)
     # Need -1 stands for the whole plan (the tail of the loss), which every scenario touches.
@@ -207,7 +211,6 @@ def tile(
     rows = np.flatnonzero(np.column_stack([touched, np.ones(K, dtype=bool)])[:, of_row].ravel())
     cost = core.cost[:start].copy()
     unloaded = (weight @ ~touched)[problem.need]
-    buy = np.arange(block["buy"].start, block["buy"].stop).reshape(-1, problem.periods)[:, problem.strike :]
     cost[buy] += unloaded[:, None] * core.cost[block["deliver"]].reshape(buy.shape)
     second = sparse.csr_array(sparse.kron(sparse.eye_array(K), own, format="csr"))
     upper = sparse.csr_array(sparse.kron(weight[None, :], links, format="csr"))
@@ -234,7 +237,7 @@ def _span(block: dict[str, slice]) -> tuple[int, int]:
     return min(s.start for s in present), max(s.stop for s in present)
 
 
-def _touched(problem: SourcingProblem, left: Floats) -> npt.NDArray[np.bool_]:
+def touched_needs(problem: SourcingProblem, left: Floats) -> npt.NDArray[np.bool_]:
     """Which needs lose some part of some line in each scenario (K x N)."""
     hit = (left < 1.0 - 1e-12).any(axis=2)
     count = np.zeros((len(left), len(problem.needs)))
@@ -298,73 +301,74 @@ def _promise_rows(
     right: Floats,
     thin: bool,
 ) -> tuple[LinearModel, list[tuple[int, int]]]:
-    """Append, for each need and threat, one column (fixed at 0) and a row per period: stock and all that the
-    promises bring by then, plus `give` times the column, is at least `right`. Returns the wider model and (need,
-    threat) of each column."""
-    A, P = problem.after, problem.periods
-    flexible = 1.0 + policy.contract.flexibility
-    open_ = linear.col_upper[block["buy"]].reshape(-1, P)[:, problem.strike :] > 0
-    starts = np.searchsorted(problem.need, np.arange(len(problem.needs) + 1))
-    today = problem.needs["stock_today"].to_numpy(float)
-    owners: list[tuple[int, int]] = []
-    parts: list[tuple[Any, Any, Any]] = []
-    for n in range(len(problem.needs)):
-        lines = np.arange(starts[n], starts[n + 1])
-        kept = [threat.factor[lines] * open_[lines] for threat in threats]
-        for j in _binding(kept, open_[lines], thin):
-            l_at, t_at = np.nonzero(kept[j])
-            part = kept[j][l_at, t_at]
-            column, base = len(linear.cost) + len(owners), len(owners) * A
-            for a in range(A):
-                now = t_at <= a
-                buy = block["buy"].start + lines[l_at[now]] * P + problem.strike + t_at[now]
-                columns, values = [buy], [flexible * part[now]]
-                if "reserve" in block:
-                    columns.append(block["reserve"].start + lines[l_at[now]] * A + t_at[now])
-                    values.append(part[now])
-                columns.append(np.array([block["build"].start + n, column]))
-                values.append(np.array([1.0, give[a]]))
-                found = np.concatenate(columns)
-                parts.append((np.full(len(found), base + a), found, np.concatenate(values)))
-            owners.append((n, j))
-    if not owners:
+    """Append, for each need and threat that touches it, one column (fixed at 0) and a row per period: stock and all
+    that the promises bring by then, plus `give` times the column, is at least `right`. Returns the wider model
+    and (need, threat) of each column."""
+    if not threats:
         return linear, []
-    height, width = len(owners) * A, len(linear.cost) + len(owners)
-    row, column_at, value = (np.concatenate([part[i] for part in parts]) for i in range(3))
-    extra = sparse.csr_array((value, (row, column_at)), shape=(height, width))
-    old = linear.matrix
-    same = sparse.csr_array((old.data, old.indices, old.indptr), shape=(old.shape[0], width))
-    none = np.zeros(len(owners))
-    lower = np.concatenate([right - today[n] for n, _ in owners])
-    return (
-        LinearModel(
-            cost=np.concatenate([linear.cost, none]),
-            matrix=sparse.csr_array(sparse.vstack([same, extra])),
-            row_lower=np.concatenate([linear.row_lower, lower]),
-            row_upper=np.concatenate([linear.row_upper, np.full(height, np.inf)]),
-            col_lower=np.concatenate([linear.col_lower, none]),
-            col_upper=np.concatenate([linear.col_upper, none]),
-            integer=np.concatenate([linear.integer, np.zeros(len(owners), dtype=bool)]),
-            offset=linear.offset,
-        ),
-        owners,
+    A, P, L = problem.after, problem.periods, len(problem.lines)
+    flexible = 1.0 + policy.contract.flexibility
+    open_ = linear.col_upper[block["buy"]].reshape(L, P)[:, problem.strike :] > 0
+    left = np.stack([threat.factor for threat in threats]) * open_
+    starts = np.searchsorted(problem.need, np.arange(len(problem.needs) + 1))
+    touched = touched_needs(problem, np.where(open_, left, 1.0))
+    need_at, threat_at = np.nonzero(touched.T)
+    if thin:
+        kept = [_binding(left[:, lo:hi], np.flatnonzero(touched[:, n])) for n, (lo, hi) in enumerate(pairwise(starts))]
+        need_at = np.repeat(np.arange(len(kept)), [len(found) for found in kept])
+        threat_at = np.array([j for found in kept for j in found], dtype=np.int64)
+    pairs = len(need_at)
+    if not pairs:
+        return linear, []
+    # Every pair's lines, one after another.
+    length = (starts[1:] - starts[:-1])[need_at]
+    pair = np.repeat(np.arange(pairs), length)
+    line = np.arange(len(pair)) - np.repeat(np.cumsum(length) - length, length) + starts[need_at][pair]
+    rows, columns, values = [], [], []
+    for t in range(A):
+        part = left[threat_at[pair], line, t]
+        some = np.flatnonzero(part > 0)
+        for a in range(t, A):
+            rows.append(pair[some] * A + a)
+            columns.append(block["buy"].start + line[some] * P + problem.strike + t)
+            values.append(flexible * part[some])
+            if "reserve" in block:
+                rows.append(pair[some] * A + a)
+                columns.append(block["reserve"].start + line[some] * A + t)
+                values.append(part[some])
+    every = np.arange(pairs * A)
+    rows += [every, every]
+    columns += [block["build"].start + np.repeat(need_at, A), len(linear.cost) + np.repeat(np.arange(pairs), A)]
+    values += [np.ones(pairs * A), np.tile(give, pairs)]
+    width = len(linear.cost) + pairs
+    extra = sparse.csr_array(
+        (np.concatenate(values), (np.concatenate(rows), np.concatenate(columns))), shape=(pairs * A, width)
     )
+    old, none = linear.matrix, np.zeros(pairs)
+    same = sparse.csr_array((old.data, old.indices, old.indptr), shape=(old.shape[0], width))
+    today = problem.needs["stock_today"].to_numpy(float)[need_at]
+    wide = LinearModel(
+        cost=np.concatenate([linear.cost, none]),
+        matrix=sparse.csr_array(sparse.vstack([same, extra], format="csr")),
+        row_lower=np.concatenate([linear.row_lower, (right[None, :] - today[:, None]).ravel()]),
+        row_upper=np.concatenate([linear.row_upper, np.full(pairs * A, np.inf)]),
+        col_lower=np.concatenate([linear.col_lower, none]),
+        col_upper=np.concatenate([linear.col_upper, none]),
+        integer=np.concatenate([linear.integer, np.zeros(pairs, dtype=bool)]),
+        offset=linear.offset,
+    )
+    return wide, list(zip(need_at.tolist(), threat_at.tolist(), strict=True))
 
 
-def _binding(kept: list[Floats], open_: Flags, thin: bool) -> list[int]:
-    """Threats that take something; with `thin`, less those that another one surpasses in every line and period.
-
-    (The first of equals stays.) A threat that cannot be survived in full gives way, and then implies nothing about
-    weaker ones, so rows are thinned only where no rule may give way.
-    """
-    worth = [j for j, left in enumerate(kept) if (left < open_ - 1e-12).any()]
-    if not thin:
-        return worth
+def _binding(left: Floats, worth: Ints) -> list[int]:
+    """Of the threats `worth` a row to one need (`left`: J x its lines x periods), those that no other surpasses in
+    every line and period (the first of equals stays). A threat that may give way implies nothing about weaker
+    ones: thin only where none may."""
     chosen: list[int] = []
-    for j in worth:
+    for j in worth.tolist():
         surpassed = any(
-            i != j and (kept[i] <= kept[j] + 1e-12).all() and (i < j or not (kept[j] <= kept[i] + 1e-12).all())
-            for i in worth
+            i != j and (left[i] <= left[j] + 1e-12).all() and (i < j or not (left[j] <= left[i] + 1e-12).all())
+            for i in worth.tolist()
         )
         if not surpassed:
             chosen.append(j)
