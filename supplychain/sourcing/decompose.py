@@ -159,7 +159,8 @@ def _search(
                 cuts.append((rows, lower))
                 live.add_rows(rows, lower, np.full(len(lower), np.inf))
                 break
-        if value - bound <= gap * max(1.0, abs(value)) or not new or left <= 0:
+        proven = np.isfinite(value) and value - bound <= gap * max(1.0, abs(value))
+        if proven or not new or left <= 0:
             break
     if not len(best):
         raise NoAnswer("no plan was found by decomposition; nothing is reported")
