@@ -41,6 +41,12 @@ def register(app: typer.Typer) -> None:
     app.command("import")(bring)
     app.command()(export)
     app.command()(merge)
+    bills = typer.Typer(
+        no_args_is_help=True, help="Bring in a bill of materials: propose what its parts are, then apply."
+    )
+    bills.command("propose")(bom_propose)
+    bills.command("apply")(bom_apply)
+    app.add_typer(bills, name="bom")
 
 
 def init(
@@ -248,3 +254,64 @@ def merge(
     notes.append(f"written and checked: {dest}; --format csv tells every row")
     table = merged.summary if form is Format.table else merged.report
     show_table(table, form, output, title=f"{mine} over {base.name}", notes=notes, record=record)
+
+
+Bill = Annotated[Path, typer.Argument(help="Bill of materials: CSV or XLSX, by level or by parent and child.")]
+Onto = Annotated[Path | None, typer.Option("--onto", help="Network it is mapped to. Default: the bundled one.")]
+
+
+def bom_propose(
+    bill: Bill,
+    mapping: Annotated[Path, typer.Argument(help="Mapping to write (CSV), for you to confirm row by row.")],
+    onto: Onto = None,
+    overwrite: Overwrite = False,
+) -> None:
+    """Propose which item each part is. Write yes or no in the column `confirmed`; without it nothing is used."""
+    from supplychain.exchange.bom import propose, write_mapping
+    from supplychain.exchange.bomfile import read_bom
+    from supplychain.facts.package import read_package
+    from supplychain.locate import datasets
+
+    bom = read_bom(bill)
+    table = propose(bom, read_package(onto or datasets() / "semiconductors", "network"))
+    write_mapping(table, mapping, overwrite=overwrite)
+    found = int((table["item"] != "").sum())
+    typer.echo(f"{bom.rows_in} lines, {len(table)} parts to map, {found} proposals, 0 confirmed")
+    if bom.ignored:
+        typer.echo(f"columns not used: {', '.join(bom.ignored)}")
+    typer.echo(
+        f"write yes or no in the column confirmed of {mapping}, then: supplychain bom apply {bill} {mapping} DEST"
+    )
+
+
+def bom_apply(
+    bill: Bill,
+    mapping: Annotated[Path, typer.Argument(help="The mapping, every row confirmed yes or no.")],
+    dest: Annotated[Path, typer.Argument(help="Package to write: a folder, or a workbook (.xlsx).")],
+    buyer: Annotated[str, typer.Option("--buyer", help="Who makes the product.")],
+    site: Annotated[str, typer.Option("--site", help="Country where it is made (ISO3).")],
+    demand: Annotated[float | None, typer.Option("--demand", help="Products a year; unknown without it.")] = None,
+    onto: Onto = None,
+    overwrite: Overwrite = False,
+    form: OutputFormat = Format.table,
+    output: Output = None,
+) -> None:
+    """Make a network of a bill and its confirmed mapping, laid over the one it was mapped to."""
+    from supplychain.cli.output import show_table
+    from supplychain.exchange.bom import bom_network, read_mapping
+    from supplychain.exchange.bomfile import read_bom
+    from supplychain.exchange.intake import write_checked
+    from supplychain.exchange.merge import lay_over
+    from supplychain.facts.countries import country
+    from supplychain.facts.package import read_package
+    from supplychain.locate import datasets
+
+    country(site)
+    base = read_package(onto or datasets() / "semiconductors", "network")
+    bom = read_bom(bill)
+    own, lines = bom_network(bom, read_mapping(mapping, bom, base), buyer=buyer, site=site, demand=demand)
+    write_checked(lay_over(own, base).package, dest, overwrite=overwrite)
+    tops = " ".join(f"--product {name}" for name in own.tables["plants"]["item"])
+    notes = [f"{len(lines)} lines; written and checked: {dest}"]
+    notes.append(f"supplychain exposure --network {dest} --buyer {own.tables['plants']['buyer'].iloc[0]} {tops}")
+    show_table(lines, form, output, title=f"{bom.name} over {base.name}", notes=notes, record={"package": str(dest)})

@@ -23,7 +23,7 @@ COLUMNS = ["t", "i", "j", "k", "v", "q"]
 NOTICE = """\
 Contains BACI: Gaulier, G. and Zignago, S. (2010), BACI: International Trade Database at the Product-Level, CEPII
 Working Paper 2010-23. Licence: Etalab 2.0 (https://www.etalab.gouv.fr/licence-ouverte-open-licence). Changed: codes of
-places to ISO 3166-1, thousand USD to USD."""
+places to ISO 3166-1, thousand USD to USD. Flows of 1,000 USD or less are not in the source."""
 _BLANK = ["", "NA", "         NA", "          NA", "           NA", " NA", "NULL"]
 _SHOWN = 25
 _BLOCK = 1 << 25  # bytes of CSV taken at a time

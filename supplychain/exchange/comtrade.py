@@ -75,6 +75,9 @@ def read_comtrade(file: Path, problems: Problems) -> tuple[TradeFlows, dict[str,
     again = table.sort_values("outward", kind="stable").duplicated(key).reindex(table.index) & table["outward"]
     went.loc[again.index[again.to_numpy(bool)]] = "left out: export that the importer reports too"
     table = table[~again]
+    revision = frame["classificationCode"] if "classificationCode" in frame else pd.Series("", frame.index)
+    kept = went.index.isin(table.index) & (revision != "").to_numpy(bool)
+    went = went.mask(kept, went + " (" + revision + ")")  # the revision of the commodity codes
     counts = {str(to): int(number) for to, number in went.value_counts().sort_index().items()}
     return _flows(names, table), counts, table.index
 

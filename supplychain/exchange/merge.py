@@ -42,7 +42,11 @@ def merge(mine: Path, base: Package) -> Merged:
     replaces the base's of that item. plants: with plants of mine, the base's invented ones are left out. Everything
     else: mine wins by key, the rest is added. Sources of one id must agree. Raises InputError with all faults.
     """
-    over = read_package(mine, "network", over=base)
+    return lay_over(read_package(mine, "network", over=base), base)
+
+
+def lay_over(over: Package, base: Package) -> Merged:
+    """Return `base` with the package `over`, read already, laid over it."""
     problems = Problems()
     report: list[tuple[str, str, str, str]] = []
     tables = {table.name: base.tables[table.name] for table in schema("network").tables}
@@ -64,7 +68,9 @@ def merge(mine: Path, base: Package) -> Merged:
     licences = [*over.descriptor.get("licences", []), *base.descriptor.get("licences", [])]
     if licences:
         descriptor["licences"] = [entry for at, entry in enumerate(licences) if entry not in licences[:at]]
-    package = replace(base, name=over.name, path=mine, tables=tables, descriptor=descriptor, hashes={}, warnings=())
+    package = replace(
+        base, name=over.name, path=over.path, tables=tables, descriptor=descriptor, hashes={}, warnings=()
+    )
     told = pd.DataFrame(report, columns=REPORT).sort_values(REPORT, kind="stable", ignore_index=True)
     return Merged(package, told)
 

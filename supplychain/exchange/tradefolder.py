@@ -82,7 +82,7 @@ def write_trade(
             {file.name: sum(number for name, _, number in counts if name == file.name) for file in files},
             table,
             notice,
-            ("a pair and product without a row had no trade above 1,000 USD, or none that was reported",),
+            ("a pair and product without a row had no trade that the source reports",),
         )
         _describe(result, files, work)
         work.chmod(0o755)

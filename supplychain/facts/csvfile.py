@@ -44,6 +44,25 @@ def read_csv(data: bytes, name: str, file: str, problems: Problems) -> RawTable 
         csv.field_size_limit(limit)
 
 
+def csv_grid(data: bytes, file: str, problems: Problems) -> list[tuple[int, list[str]]]:
+    """Return the records of a CSV with their row numbers, whatever its header; [] after a problem."""
+    text = _decode(data, "", file, problems)
+    if text is None:
+        return []
+    limit = csv.field_size_limit(MAX_CELL)
+    try:
+        rows = list(enumerate(csv.reader(io.StringIO(text, newline=""), strict=True), start=1))
+    except csv.Error as error:
+        _broken(str(error), text, "", file, problems)
+        return []
+    finally:
+        csv.field_size_limit(limit)
+    found = [(number, unguard(pa.array(record, pa.string())).to_pylist()) for number, record in rows if any(record)]
+    if found and len(found[0][1]) == 1 and ";" in found[0][1][0]:
+        check_header(found[0][1], "", file, problems)
+    return found
+
+
 def _decode(data: bytes, name: str, file: str, problems: Problems) -> str | None:
     def refuse(code: str, rule: str, cure: str, value: object = "", row: int | None = None) -> None:
         problems.add(code, rule, cure, file=file, table=name, row=row, value=value)

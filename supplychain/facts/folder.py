@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from supplychain.errors import EnvironmentFault, Problems, UsageError
-from supplychain.facts.csvfile import read_csv
+from supplychain.facts.csvfile import csv_grid, read_csv
 from supplychain.facts.parquetfile import read_parquet
 from supplychain.facts.raw import MAX_FILE, RawTable
-from supplychain.facts.workbook import read_workbook
+from supplychain.facts.workbook import read_workbook, workbook_grid
 
 DESCRIPTOR = "datapackage.json"
 # Files that belong in a data package beside its tables.
@@ -70,6 +70,32 @@ def read_table_file(path: Path, problems: Problems) -> RawTable | None:
     if not tables and not problems.errors:
         problems.add("file-empty", "the workbook has a sheet with a header and rows", file=path.name)
     return next(iter(tables.values()), None)
+
+
+def read_grid(path: Path, problems: Problems) -> tuple[list[str], list[tuple[int, list[str]]]]:
+    """Read the cells of a CSV file or of the first sheet of a workbook whose header may repeat names: the header, and
+    each record with its row number, padded to the header. Raises UsageError when there is no such file."""
+    kind = path.suffix.lower()
+    if not path.exists():
+        raise UsageError(f"there is no file at {str(path)!r}")
+    if kind not in (".csv", ".xlsx"):
+        raise UsageError(f"{path.name!r} is not a .csv or .xlsx file")
+    data = _bytes(path, path.name, "", problems)
+    if data is None:
+        return [], []
+    rows = csv_grid(data, path.name, problems) if kind == ".csv" else workbook_grid(data, path.name, problems)
+    if not rows and not problems.errors:
+        problems.add("file-empty", "the file has a header and records", file=path.name)
+    if not rows or problems.errors:
+        return [], []
+    header = rows[0][1]
+    for number, record in rows[1:]:
+        if any(record[len(header) :]):
+            cure = "the record has more cells than the header: quote commas inside cells"
+            problems.add("ragged", "records are as wide as the header", cure, file=path.name, row=number)
+    return header, [
+        (number, [*record[: len(header)], *[""] * (len(header) - len(record))]) for number, record in rows[1:]
+    ]
 
 
 def _read_folder(folder: Path, problems: Problems) -> Contents:

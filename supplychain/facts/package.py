@@ -57,8 +57,8 @@ def read_package(
 
     `schema_name` is "network" or "regimes"; by default the package's datapackage.json says which, or else its tables
     do. With `strict`, faults of form (see STRICT) are refused too. With `over`, the package is meant to be laid over
-    that one: it may leave tables out and refer to the other's rows. Raises InputError with every fault found, UsageError
-    when there is nothing at `path`, EnvironmentFault when it cannot be read.
+    that one: it may leave tables out and refer to the other's rows. Raises InputError with every fault found,
+    UsageError when there is nothing at `path`, EnvironmentFault when it cannot be read.
     """
     source = Path(path)
     problems = Problems(strict=strict, strict_codes=STRICT)

@@ -65,6 +65,25 @@ def read_workbook(
         return {}, {}, frozenset()
 
 
+def workbook_grid(data: bytes, file: str, problems: Problems) -> list[tuple[int, list[str]]]:
+    """Return the rows of the first sheet as text with their numbers, whatever the header; [] after a problem."""
+    import openpyxl
+
+    if not _opens(data, file, problems):
+        return []
+    try:
+        sheet = openpyxl.load_workbook(io.BytesIO(data), read_only=True, data_only=True).worksheets[0]
+        sheet.reset_dimensions()
+        rows = [
+            (at, [_text(value) for value in row]) for at, row in enumerate(sheet.iter_rows(values_only=True), start=1)
+        ]
+    except Exception as error:  # as in read_workbook
+        detail = f"{type(error).__name__}: {error}"
+        problems.add("damaged", "an .xlsx workbook is whole", "save it again", file=file, value=detail)
+        return []
+    return [(at, unguard(pa.array(row, pa.string())).to_pylist()) for at, row in rows if any(row)]
+
+
 def _opens(data: bytes, file: str, problems: Problems) -> bool:
     if data.startswith(b"\xd0\xcf\x11\xe0"):
         rule = "a workbook is .xlsx without a password"
