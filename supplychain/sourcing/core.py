@@ -123,6 +123,17 @@ def margins(problem: SourcingProblem, policy: Policy) -> Floats:
     return np.where(np.isnan(given), policy.cost.unknown_margin * prices(problem), given)
 
 
+def line_costs(problem: SourcingProblem, policy: Policy) -> Floats:
+    """What one unit on each line costs in the objective: its price, and for a flow that needs leave the licence and,
+    where the policy prices it, the chance that leave is refused times the margin lost."""
+    leave = problem.needs_leave
+    unit = policy.cost.purchase * problem.lines["unit_cost"].to_numpy(float) * (1 + policy.cost.licence_rate * leave)
+    if policy.licences.price_refusal:
+        refused = np.where(leave, 1.0 - problem.lines["probability"].to_numpy(float), 0.0)
+        unit = unit + refused * policy.cost.unmet * margins(problem, policy)[problem.need]
+    return np.asarray(unit)
+
+
 def today_cost(problem: SourcingProblem) -> float:
     """Cost of buying as today over the horizon; a need without known shares costs its price."""
     today = problem.lines["today"].to_numpy(float)

@@ -26,7 +26,7 @@ from scipy import sparse
 from supplychain.errors import NoAnswer
 from supplychain.linear import LinearModel
 from supplychain.solve import FEASIBLE, LiveModel
-from supplychain.sourcing.core import margins
+from supplychain.sourcing.core import line_costs, margins
 from supplychain.sourcing.policy import Policy
 from supplychain.sourcing.problem import Floats, SourcingProblem
 from supplychain.sourcing.tiling import SourcingModel, build, drawn, touched_needs
@@ -84,9 +84,8 @@ def applies(problem: SourcingProblem, policy: Policy) -> bool:
     """Can the recourse be written down? One period after the strike, and no line dearer than the margin it saves."""
     if problem.after != 1 or not drawn(problem, policy):
         return False
-    unit = problem.lines["unit_cost"].to_numpy(float) * (1 + policy.cost.licence_rate * problem.needs_leave)
     saved = policy.cost.unmet * margins(problem, policy)[problem.need]
-    return bool((policy.cost.purchase * unit <= saved).all())
+    return bool((line_costs(problem, policy) <= saved).all())
 
 
 def decompose(problem: SourcingProblem, policy: Policy, gap: float = 1e-6) -> Decomposed:

@@ -13,7 +13,7 @@ import numpy as np
 import pulp
 
 from supplychain.network import DAYS_PER_MONTH
-from supplychain.sourcing.core import DEMAND_WEIGHT, Core, divide, groups, margins, permitted, prices
+from supplychain.sourcing.core import DEMAND_WEIGHT, Core, divide, groups, line_costs, margins, permitted, prices
 from supplychain.sourcing.policy import Policy
 from supplychain.sourcing.problem import SourcingProblem
 from supplychain.sourcing.rules import (
@@ -67,16 +67,16 @@ def first_stage_columns(core: Core, threatened: bool) -> None:
     problem, policy = core.problem, core.policy
     P, A = problem.periods, problem.after
     d = problem.line_demand
-    unit = problem.lines["unit_cost"].to_numpy(float) * (1 + policy.cost.licence_rate * problem.needs_leave)
+    price, unit = problem.lines["unit_cost"].to_numpy(float), line_costs(problem, policy)
     limit = np.minimum(1.0, divide(problem.lines["capacity"].to_numpy(float), d))
     ready = np.arange(P)[None, :] >= problem.first_period[:, None]
     upper = np.where(ready & core.permitted[:, None], limit[:, None], 0.0)
     core.columns("buy", upper.ravel())
     share = np.where(np.arange(P) < problem.strike, 1.0, core.probability)
-    core.cost(core.blocks["buy"], (policy.cost.purchase * np.outer(unit * d, share)).ravel().tolist())
+    core.cost(core.blocks["buy"], np.outer(unit * d, share).ravel().tolist())
     if policy.contract.reserve and threatened:
         core.columns("reserve", upper[:, problem.strike :].ravel())
-        fee = np.repeat(policy.cost.reservation_rate * unit * d, A)
+        fee = np.repeat(policy.cost.reservation_rate * price * d, A)
         core.cost(core.blocks["reserve"], fee.tolist())
     new = problem.supplies["new"].to_numpy(bool)
     ordered = problem.supplies["minimum_order"].to_numpy(float) > 0
@@ -168,9 +168,9 @@ def scenario_columns(core: Core) -> None:
     probability."""
     problem, policy = core.problem, core.policy
     N, A = len(problem.needs), problem.after
-    unit = problem.lines["unit_cost"].to_numpy(float) * (1 + policy.cost.licence_rate * problem.needs_leave)
+    unit = line_costs(problem, policy)
     core.columns("deliver", np.repeat(core.permitted.astype(float) * (1 + policy.contract.flexibility), A))
-    core.cost(core.blocks["deliver"], np.repeat(policy.cost.purchase * unit * problem.line_demand, A).tolist())
+    core.cost(core.blocks["deliver"], np.repeat(unit * problem.line_demand, A).tolist())
     core.columns("unmet", np.ones(N * A))
     loss = np.repeat(policy.cost.unmet * margins(problem, policy) * problem.demand, A)
     core.cost(core.blocks["unmet"], loss.tolist())

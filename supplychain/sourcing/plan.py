@@ -31,11 +31,11 @@ class Plan:
 
     lines     one row per plant x item x supply x period with a share today or in the plan: share and volume,
     change from today (parts of the need), unit cost and cost, lead time, status, policy, deciding control and
-    citation of the flow, needs_licence, new (a supplier to qualify), reserved. needs     one row per plant x
-    item: stock now and to hold, losses before and after under the worst refusal. losses    one row per threat x
-    need: both losses before and after. threats   one row per threat: mean and largest loss over the needs, before
-    and after. summary   the figures of the plan; `relaxed` names rules that cannot hold, `notes` what a reader
-    must know.
+    citation of the flow, needs_licence, probability (that leave is given, an assumption), new (a supplier to
+    qualify), reserved. needs     one row per plant x item: stock now and to hold, losses before and after under
+    the worst refusal. losses    one row per threat x need: both losses before and after. threats   one row per
+    threat: mean and largest loss over the needs, before and after. summary   the figures of the plan; `relaxed`
+    names rules that cannot hold, `notes` what a reader must know.
     """
 
     problem: SourcingProblem
@@ -186,6 +186,7 @@ def _lines(plan: Plan) -> pd.DataFrame:
             "status": chosen["status"].to_numpy(),
             "policy": chosen["policy"].to_numpy(),
             "needs_licence": problem.needs_leave[at],
+            "probability": chosen["probability"].to_numpy(float),
             "control": chosen["control"].to_numpy(),
             "regime": chosen["regime"].to_numpy(),
             "citation": chosen["citation"].to_numpy(),

@@ -87,12 +87,14 @@ class Control(_Part):
 class Licences(_Part):
     """May the plan use a flow that needs a licence? An unknown (indeterminate) flow counts as needing one.
 
-    `delay_days` and `probability` replace the determination's own assumptions when given.
+    `delay_days` and `probability` replace the determination's own assumptions when given. With `price_refusal` a unit
+    bought on leave also costs the chance that leave is refused times the margin that is then lost.
     """
 
     mode: Literal["forbid", "allow"] = "allow"
     delay_days: NotNegative | None = None
     probability: Fraction | None = None
+    price_refusal: bool = False
 
 
 class Secure(_Part):

@@ -139,3 +139,14 @@ def test_losses_by_hand():
     china = problem.threat("CHN:all")
     assert short_run(problem, contracts, china)[0] == pytest.approx(0.6)
     assert after_resourcing(problem, contracts, china)[0] == pytest.approx(1 - 0.6 - 0.2 - 0.15)
+
+
+def test_the_chance_of_refusal_may_be_priced():
+    """A line on leave at 1 with a chance of 0.9, against a free one at 2: the margin of 20 makes it cost 1 + 0.1 *
+    20 = 3."""
+    problem = _two(status=["licence", "free"], probability=[0.9, 1.0])
+    assert make_plan(problem, policy_from({"name": "p"})).summary["total_cost"] == pytest.approx(10.0)
+    priced = make_plan(problem, policy_from({"name": "p", "licences": {"price_refusal": True}}))
+    assert priced.summary["total_cost"] == pytest.approx(20.0)
+    forbidden = make_plan(problem, policy_from({"name": "p", "licences": {"mode": "forbid"}}))
+    assert not forbidden.lines.loc[forbidden.lines["share"] > 0, "needs_licence"].any()
