@@ -20,30 +20,31 @@ def blocks(language: str) -> list[str]:
     return re.findall(rf"```{language}\n(.*?)```", README, flags=re.DOTALL)
 
 
-def commands() -> list[str]:
-    """Lines of the README that a reader would type: `$ supplychain ...`."""
-    lines = "\n".join(blocks("console")).replace("\\\n", " ").splitlines()
+def commands(block: str) -> list[str]:
+    """The lines of one block that a reader would type: `$ supplychain ...`."""
+    lines = block.replace("\\\n", " ").splitlines()
     return [line.removeprefix("$ ").strip() for line in lines if line.startswith("$ supplychain")]
 
 
-@pytest.mark.parametrize("command", commands())
-def test_command(command: str, tmp_path: Path) -> None:
-    parts = shlex.split(command, comments=True)
-    done = subprocess.run(
-        [sys.executable, "-W", "error", "-m", *parts],
-        cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.strip()
+@pytest.mark.parametrize("block", blocks("console"), ids=lambda block: block.split()[2])
+def test_commands(block: str, tmp_path: Path) -> None:
+    """Commands of one block are run one after another in one folder, as a reader would."""
+    for command in commands(block):
+        done = subprocess.run(
+            [sys.executable, "-W", "error", "-m", *shlex.split(command, comments=True)],
+            cwd=tmp_path,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            capture_output=True,
+            text=True,
+            timeout=200,
+            check=False,
+        )
+        assert done.returncode == 0, f"{command}: {done.stderr}"
+        assert done.stdout.strip(), command
 
 
 def test_commands_are_shown() -> None:
-    shown = {command.split()[1] for command in commands()}
+    shown = {command.split()[1] for block in blocks("console") for command in commands(block)}
     assert {"report", "exposure", "chokepoints", "determine", "source", "check"} <= shown
 
 
