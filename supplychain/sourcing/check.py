@@ -215,7 +215,8 @@ def _secure(
                 held += math.fsum(
                     left[line][a] * ((1 + contracts.flexibility) * amount[line][t] + kept[line][a]) for line in members
                 )
-                held -= 1.0 - gap
+                # Where demand itself gives way, no more can be missing after a refusal than before it and the gap.
+                held -= min(1.0 - gap, 1.0 - given.get(("demand", need, f"period {t + 1}"), 0.0))
                 book.at_least("secure", held, 0.0, f"{label[need]} after {threat.name}, period {t + 1}")
 
 

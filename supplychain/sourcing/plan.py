@@ -16,6 +16,7 @@ from supplychain.sourcing.check import Checked, check_plan
 from supplychain.sourcing.core import prices, today_cost
 from supplychain.sourcing.decompose import Decomposed, NoPlan, decompose, large
 from supplychain.sourcing.engine import Engine, Outcome, relaxation_text
+from supplychain.sourcing.lazy import many, plan_lazily
 from supplychain.sourcing.losses import Contracts, loss_table, today
 from supplychain.sourcing.policy import Policy
 from supplychain.sourcing.problem import Floats, SourcingProblem
@@ -98,6 +99,8 @@ def make_plan(problem: SourcingProblem, policy: Policy) -> Plan:
         with suppress(NoPlan):  # the whole model then names the smallest relaxation
             found = decompose(problem, policy)
             return plan_from(replace(found.model, policy=policy), _outcome(found))
+    if many(problem, policy):
+        return plan_from(*plan_lazily(problem, policy))
     model = build(problem, policy)
     return plan_from(model, Engine(model).plan())
 

@@ -80,12 +80,17 @@ class SourcingModel:
 
 
 def build(
-    problem: SourcingProblem, policy: Policy, exposed: tuple[Threat, ...] = (), threatened: bool = False
+    problem: SourcingProblem,
+    policy: Policy,
+    exposed: tuple[Threat, ...] = (),
+    threatened: bool = False,
+    secured: npt.NDArray[np.bool_] | None = None,
 ) -> SourcingModel:
     """Return the whole model of a problem under a policy. Raises InputError when probabilities do not add up.
 
-    With `exposed`, the model also holds the loss of every need under each of these threats (block `loss`, cost 0).
-    `threatened`: reserves and stock are worth having for a reason that stands outside the model.
+    With `exposed`, the model also holds the loss of every need under each of these threats (block `loss`, cost
+    0). `secured` (threats x needs) limits the N-1 rows to some pairs. `threatened`: reserves and stock are worth
+    having for a reason that stands outside the model.
     """
     scenarios = drawn(problem, policy)
     baseline = 1.0 - sum(scenario.probability for scenario in scenarios)
@@ -99,7 +104,7 @@ def build(
     softs = [
         Soft(block["slack"].start + soft.column, soft.rule, soft.need, soft.label, soft.weight) for soft in core.softs
     ]
-    linear, secure = secure_rows(problem, policy, linear, block, threats)
+    linear, secure = secure_rows(problem, policy, linear, block, threats, secured)
     families.append(np.full(linear.matrix.shape[0] - sum(map(len, families)), "secure_rows", dtype=object))
     if exposed:
         linear, block["loss"] = exposure_rows(problem, policy, linear, block, exposed)
@@ -256,7 +261,12 @@ def need_of_scenario_column(problem: SourcingProblem, block: dict[str, slice]) -
 
 
 def secure_rows(
-    problem: SourcingProblem, policy: Policy, linear: LinearModel, block: dict[str, slice], threats: tuple[Threat, ...]
+    problem: SourcingProblem,
+    policy: Policy,
+    linear: LinearModel,
+    block: dict[str, slice],
+    threats: tuple[Threat, ...],
+    only: npt.NDArray[np.bool_] | None = None,
 ) -> tuple[LinearModel, list[Soft]]:
     """N-1 security, for every threat j, need n and period t' after the strike:
 
@@ -269,7 +279,8 @@ def secure_rows(
     """
     months = np.arange(1.0, problem.after + 1)
     right = (1.0 - policy.secure.gap) * months
-    wide, owners = _promise_rows(problem, policy, linear, block, threats, months, right, policy.impossible == "refuse")
+    thin = policy.impossible == "refuse" and only is None
+    wide, owners = _promise_rows(problem, policy, linear, block, threats, months, right, thin, only)
     softs = [Soft(len(linear.cost) + i, "secure", n, threats[j].name, 1.0) for i, (n, j) in enumerate(owners)]
     return wide, softs
 
@@ -300,10 +311,11 @@ def _promise_rows(
     give: Floats,
     right: Floats,
     thin: bool,
+    only: npt.NDArray[np.bool_] | None = None,
 ) -> tuple[LinearModel, list[tuple[int, int]]]:
-    """Append, for each need and threat that touches it, one column (fixed at 0) and a row per period: stock and all
-    that the promises bring by then, plus `give` times the column, is at least `right`. Returns the wider model
-    and (need, threat) of each column."""
+    """Append, for each need and threat that touches it (and is in `only`, threats x needs), one column (fixed at 0)
+    and a row per period: stock and all that the promises bring by then, plus `give` times the column, is at least
+    `right`. Returns the wider model and (need, threat) of each column."""
     if not threats:
         return linear, []
     A, P, L = problem.after, problem.periods, len(problem.lines)
@@ -312,6 +324,7 @@ def _promise_rows(
     left = np.stack([threat.factor for threat in threats]) * open_
     starts = np.searchsorted(problem.need, np.arange(len(problem.needs) + 1))
     touched = touched_needs(problem, np.where(open_, left, 1.0))
+    touched &= True if only is None else only
     need_at, threat_at = np.nonzero(touched.T)
     if thin:
         kept = [_binding(left[:, lo:hi], np.flatnonzero(touched[:, n])) for n, (lo, hi) in enumerate(pairwise(starts))]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import pytest
 
 from supplychain.sourcing import decompose as decomposition
@@ -12,6 +14,7 @@ from supplychain.sourcing.tiling import build
 from tests.sourcing.family import draw, draw_policy
 
 
+@cache
 def _suited(count):
     found = []
     for seed in range(400):
@@ -28,7 +31,7 @@ def _suited(count):
 
 def test_the_same_optimum_as_the_whole_model():
     seen = set()
-    for problem, policy, outcome in _suited(30):
+    for problem, policy, outcome in _suited(20):
         found = decompose(problem, policy, gap=1e-8)
         assert found.objective == pytest.approx(outcome.objective, rel=1e-6)
         assert found.bound <= outcome.objective * (1 + 1e-9)
@@ -37,7 +40,7 @@ def test_the_same_optimum_as_the_whole_model():
 
 
 def test_large_plans_are_taken_apart_and_checked(monkeypatch):
-    problem, policy, outcome = _suited(1)[0]
+    problem, policy, outcome = _suited(20)[0]
     monkeypatch.setattr(decomposition, "LARGE", 0)
     plan = make_plan(problem, policy)
     assert plan.outcome.solves[0]["solver"] == "highs, by decomposition"
@@ -49,7 +52,7 @@ def test_large_plans_are_taken_apart_and_checked(monkeypatch):
 
 
 def test_a_bound_on_the_tail_holds():
-    problem, policy, _ = next(case for case in _suited(30) if case[1].risk.price)
+    problem, policy, _ = next(case for case in _suited(20) if case[1].risk.price)
     calm = policy.with_(**{"risk.price": 0.0})
     loose = decompose(problem, calm.with_(**{"risk.bound": 1e9}), gap=1e-8)
     work = decomposition._Work(problem, calm)
