@@ -30,6 +30,7 @@ from supplychain.whatif.sweep import plan_text, run_text
 RETRIES: Final = 2  # times that a run whose worker died is tried again
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "ARROW_NUM_THREADS")
 Step = Callable[[str], None]
+Job = Callable[[str, int], str]
 
 
 def run_here(store: Store, step: Step | None = None) -> None:
@@ -40,10 +41,12 @@ def run_here(store: Store, step: Step | None = None) -> None:
         clock.tick()
 
 
-def run_local(store: Store, workers: int, timeout: float = 600.0, step: Step | None = None) -> None:
-    """Compute all missing runs on local processes. A run that kills its worker three times, or takes longer than
+def run_local(
+    store: Store, workers: int, timeout: float = 600.0, step: Step | None = None, job: Job | None = None
+) -> None:
+    """Compute all missing runs on local processes (``job`` computes one, given the plan's file and the run's number). A run that kills its worker three times, or takes longer than
     ``timeout`` seconds, is listed as failed; the others are kept."""
-    if workers <= 1:
+    if workers <= 1 and job is None:
         run_here(store, step)
         return
     clock = _Clock(store, step)
@@ -51,11 +54,11 @@ def run_local(store: Store, workers: int, timeout: float = 600.0, step: Step | N
     waiting = deque(store.missing)
     with _shared(plan_text(store.plan)) as path:
         while waiting:
-            # After a death the runs that were in flight are suspects: each is tried alone until it is cleared.
-            alone = [number for number in waiting if strikes.get(number)]
-            batch = deque(alone[:1]) if alone else waiting
+            # After a death the runs that were in flight are suspects: they are tried one by one until they are cleared.
+            alone = deque(number for number in waiting if strikes.get(number))
+            batch = alone or waiting
             width = 1 if alone else workers
-            killed, hung = _pool(store, batch, path, width, timeout, clock)
+            killed, hung = _pool(store, batch, path, width, timeout, clock, job or _from_file)
             for number in [*killed, *hung]:
                 strikes[number] = strikes.get(number, 0) + 1
             for number in hung:
@@ -67,16 +70,16 @@ def run_local(store: Store, workers: int, timeout: float = 600.0, step: Step | N
 
 
 def _pool(
-    store: Store, batch: deque[int], path: str, workers: int, timeout: float, clock: _Clock
+    store: Store, batch: deque[int], path: str, workers: int, timeout: float, clock: _Clock, job: Job
 ) -> tuple[list[int], list[int]]:
     """Work off ``batch`` with one pool; return the runs in flight when it broke, and those that hung."""
     pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_quiet)
     flying: dict[Future[str], tuple[int, float]] = {}
     try:
         while batch or flying:
-            while batch and len(flying) < 2 * workers:
+            while batch and len(flying) < (2 * workers if workers > 1 else 1):
                 number = batch.popleft()
-                flying[pool.submit(_from_file, path, number)] = number, time.monotonic()
+                flying[pool.submit(job, path, number)] = number, time.monotonic()
             done, _ = wait(flying, timeout=1.0, return_when=FIRST_COMPLETED)
             for future in done:
                 number, _ = flying.pop(future)

@@ -65,7 +65,8 @@ def test_a_firm_with_two_products_and_a_second_source_solved_by_hand() -> None:
     # the 30 finished cars stand for 30 engines: 60 + 30 = (200 - 100) t, so 0.9 months.
     left[2] = 0.0
     assert model.time_to_survive(left) == pytest.approx(0.9)
-    # In 3 months 300 + 60 engines and 30 cars meet 600 wanted: 210 engines short. A car is worth 8 an engine, a van 2.5:
+    # In 3 months 300 + 60 engines and 30 cars meet 600 wanted: 210 engines short. A car is worth 8 an engine, a van
+    # 2.5:
     # all 150 vans go (300 engines), which is more than is short: 105 vans are lost, 105 x 5 = 525.
     value, lost = model.impact(left, 3.0)
     assert value == pytest.approx(525)
@@ -127,7 +128,8 @@ def test_random_firms_agree_with_another_programme_and_with_bisection(seed: int)
     demand = np.where(rng.random(n) < 0.4, rng.uniform(0.5, 2, n), 0.0)
     demand[0] = 1.0
     firm = Firm(rng.uniform(1, 4, n), rng.uniform(0, 2, n), demand, rng.uniform(1, 9, n), user, part, source,
-                rng.uniform(0.2, 1, len(user)), rng.uniform(0.5, 1.5, len(user)), rng.uniform(0, 3, len(part_of)))  # fmt: skip
+                rng.uniform(0.2, 1, len(user)), rng.uniform(0.5, 1.5, len(user)),
+                rng.uniform(0, 3, len(part_of)))  # fmt: skip
     left = np.where(rng.random(n) < 0.4, 0.0, 1.0)
     model = Resilience(firm)
     for months in (0.5, 3.0, 10.0):
