@@ -36,7 +36,7 @@ class Function:
         `chance` holds one vector of points per event (0 for events that are left out).
         """
         points, x = self._points(chance)
-        return self._forward(x, points)[self.root]
+        return np.asarray(self._forward(x, points)[self.root])
 
     def slopes(self, chance: Mapping[str, Floats]) -> dict[str, Floats]:
         """Return the derivative of the multilinear extension by each event's chance, at each point."""
@@ -80,10 +80,11 @@ class Function:
 def function(net: Net, budgets: Sequence[int] = BUDGETS) -> Function:
     """Return the network's Boolean function. Raises NoAnswer when its diagram outgrows every budget and order."""
     if net.top < len(net.names):
-        kept = [net.top] if net.top >= 0 else []
-        root = 2 if kept else int(net.top == TRUE)
-        ids = [np.array([*pair, *([value] * len(kept))]) for pair, value in (((-1, -1), 0), ((0, 1), 0), ((0, 1), 1))]
-        return Function(tuple(net.names[i] for i in kept), *ids, np.array([-1, -1, *([0] * len(kept))]), root)
+        if net.top < 0:
+            none = np.array([-1, -1])
+            return Function((), none, np.array([0, 1]), np.array([0, 1]), none, int(net.top == TRUE))
+        one = np.array([-1, -1, 0])
+        return Function((net.names[net.top],), one, np.array([0, 1, 0]), np.array([0, 1, 1]), one, 2)
     gates = below(net)
     used = {arg for index in gates for arg in net.node(index).args if arg < len(net.names)}
     module = Module(net.top, tuple(gates), tuple(sorted(used)))

@@ -256,7 +256,7 @@ def _felt(matrix: sparse.csr_array, operator: Operator, lost: Floats, firms: int
 def _sigma(network: MoneyFlows, out: Floats, level: Floats) -> Floats:
     """Return how hard each firm's output is to replace: its share of what its sector still sells, at most 1."""
     member = sparse.csr_array((out, (network.sector, np.arange(len(out)))), shape=(len(network.sectors), len(out)))
-    left = (member @ level)[network.sector]
+    left = np.asarray(member @ level)[network.sector]
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.where(left > 0, np.minimum(1.0, out[:, None] / left), 1.0)
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 Floats = npt.NDArray[np.float64]
 Longs = npt.NDArray[np.int64]
 
-BATCH_SHARE = 0.05  # a shock joins the batch when it would push along more than this share of the links
+BATCH_SHARE = 0.02  # a shock joins the batch when it would push along more than this share of the links
 LANES = 16  # shocks of a batch: two cache lines of levels per firm
 LANE_BYTES = 300_000_000  # memory of one thread's batch
 
@@ -94,7 +94,7 @@ def _arranged(operator: Operator, rank: Longs, place: Longs) -> tuple[Any, ...]:
     )
 
 
-@numba.njit(nogil=True, cache=True)  # type: ignore[misc, untyped-decorator]
+@numba.njit(nogil=True, cache=True)
 def _update(
     operator: Any, state: Any, hits: int, news: int, shock: int, clock: int, scale: Any, drop: float
 ) -> tuple[float, int, int]:
@@ -160,7 +160,7 @@ def _update(
     return moved, hits, news
 
 
-@numba.njit(nogil=True, cache=True)  # type: ignore[misc, untyped-decorator]
+@numba.njit(nogil=True, cache=True)
 def _state(firms: int, slots: int) -> Any:
     """Return level, known, sums, worst, hit, member, stamp, touched, front, grown of firms that all work."""
     return (
@@ -177,7 +177,7 @@ def _state(firms: int, slots: int) -> Any:
     )
 
 
-@numba.njit(nogil=True, cache=True)  # type: ignore[misc, untyped-decorator]
+@numba.njit(nogil=True, cache=True)
 def _fail(state: Any, failed: Any, shock: int) -> int:
     """Let the firms fail outright; return how many are hit."""
     level, hit, member, front = state[0], state[4], state[5], state[8]
@@ -189,7 +189,7 @@ def _fail(state: Any, failed: Any, shock: int) -> int:
     return len(failed)
 
 
-@numba.njit(nogil=True, cache=True)  # type: ignore[misc, untyped-decorator]
+@numba.njit(nogil=True, cache=True)
 def _clear(operator: Any, state: Any, hits: int) -> None:
     """Make every firm that was hit work again."""
     firm_start = operator[0]
@@ -202,7 +202,7 @@ def _clear(operator: Any, state: Any, hits: int) -> None:
             sums[s] = 0.0
 
 
-@numba.njit(nogil=True, cache=True)  # type: ignore[misc, untyped-decorator]
+@numba.njit(nogil=True, cache=True)
 def _links(operator: Any, state: Any, news: int) -> int:
     """Return how many links the news would be pushed along."""
     push_start, front = operator[5], state[8]
@@ -212,7 +212,7 @@ def _links(operator: Any, state: Any, news: int) -> int:
     return links
 
 
-@numba.njit(nogil=True, cache=True)  # type: ignore[misc, untyped-decorator]
+@numba.njit(nogil=True, cache=True)
 def _pull(operator: Any, level: Any, lost: Any, sums: Any, largest: Any, moved: Any, scale: Any) -> None:
     """Do one update of one direction for a batch (levels: firms x shocks); `moved` grows to the farthest move of
     each.
@@ -254,7 +254,7 @@ def _pull(operator: Any, level: Any, lost: Any, sums: Any, largest: Any, moved: 
                 level[j, b] = new
 
 
-@numba.njit(nogil=True, cache=True)  # type: ignore[misc, untyped-decorator]
+@numba.njit(nogil=True, cache=True)
 def _alone(
     down: Any,
     up: Any,
@@ -300,7 +300,7 @@ def _alone(
         ignored = 0.0
 
 
-@numba.njit(nogil=True, cache=True)  # type: ignore[misc, untyped-decorator]
+@numba.njit(nogil=True, cache=True)
 def _shocks(
     worker: int,
     workers: int,
@@ -325,7 +325,7 @@ def _shocks(
     d, u = _state(firms, len(down[4])), _state(firms, len(up[4]))
     level_d, level_u = np.ones((firms, lanes)), np.ones((firms, lanes))
     lost, sums, largest, moved = np.empty((firms, lanes)), np.empty(lanes), np.empty(lanes), np.empty(lanes)
-    lane_shock = np.full(lanes, -1)
+    lane_shock, done = np.full(lanes, -1), np.empty(lanes, dtype=np.int64)
     clock = np.zeros(1, dtype=np.int64)
     most_links = BATCH_SHARE * (len(down[3]) + len(up[3]))
     shock, busy = worker, 0
@@ -352,8 +352,10 @@ def _shocks(
                 while lane_shock[lane] >= 0:
                     lane += 1
                 lane_shock[lane] = shock
-                for j in range(firms):
-                    level_d[j, lane], level_u[j, lane] = d[0][j], u[0][j]
+                for a in range(hits_d):
+                    level_d[d[4][a], lane] = d[0][d[4][a]]
+                for a in range(hits_u):
+                    level_u[u[4][a], lane] = u[0][u[4][a]]
                 busy += 1
             _clear(down, d, hits_d)
             _clear(up, u, hits_u)
@@ -363,16 +365,28 @@ def _shocks(
         moved[:] = 0.0
         _pull(down, level_d, lost, sums, largest, moved, with_loss)
         _pull(up, level_u, lost, sums, largest, moved, plain)
+        ready = 0
         for lane in range(lanes):
-            k = lane_shock[lane]
-            if k < 0:
-                continue
-            found[3, k] += 1
-            if moved[lane] <= limit * (1.0 + 1e-9):
-                for j in range(firms):
-                    found[0, k] += share[j] * (1.0 - min(level_d[j, lane], level_u[j, lane]))
-                    found[1, k] += share[j] * (1.0 - level_d[j, lane])
-                    found[2, k] += share[j] * (1.0 - level_u[j, lane])
-                    level_d[j, lane], level_u[j, lane] = 1.0, 1.0
-                lane_shock[lane] = -1
-                busy -= 1
+            if lane_shock[lane] >= 0:
+                found[3, lane_shock[lane]] += 1
+                if moved[lane] <= limit * (1.0 + 1e-9):
+                    done[ready] = lane
+                    ready += 1
+        if ready:
+            _collect(share, level_d, level_u, done[:ready], lane_shock, found)
+            lane_shock[done[:ready]] = -1
+            busy -= ready
+
+
+@numba.njit(nogil=True, cache=True)
+def _collect(share: Any, level_d: Any, level_u: Any, done: Any, lane_shock: Any, found: Any) -> None:
+    """Add up what the shocks of the lanes that are done have cost, and make all firms of these lanes work again."""
+    for j in range(len(share)):
+        for lane in done:
+            down, up = level_d[j, lane], level_u[j, lane]
+            if down < 1.0 or up < 1.0:
+                k = lane_shock[lane]
+                found[0, k] += share[j] * (1.0 - min(down, up))
+                found[1, k] += share[j] * (1.0 - down)
+                found[2, k] += share[j] * (1.0 - up)
+                level_d[j, lane], level_u[j, lane] = 1.0, 1.0

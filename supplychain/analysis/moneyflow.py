@@ -47,11 +47,11 @@ class MoneyFlows:
 
     @property
     def out(self) -> Floats:
-        return np.bincount(self.supplier, self.flow, len(self.firms))
+        return np.bincount(self.supplier, self.flow, len(self.firms)).astype(np.float64)
 
     @property
     def into(self) -> Floats:
-        return np.bincount(self.buyer, self.flow, len(self.firms))
+        return np.bincount(self.buyer, self.flow, len(self.firms)).astype(np.float64)
 
 
 def read_list(path: Path, wanted: tuple[str, ...], what: str) -> pd.DataFrame:

@@ -9,7 +9,9 @@ coalition, and a million coalitions take seconds. Both are the map of `analysis.
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
 UNKNOWN = "???"
 TOLERANCE = 1e-12
 MEMORY = 1 << 27  # bytes of working arrays
-ROWS = 4096  # coalitions per pass of an ItemGame: vectors that stay in the cache
+ROWS = 8192  # coalitions per pass of an ItemGame: vectors that stay in the cache
 
 
 @dataclass(frozen=True, eq=False)
@@ -187,21 +189,28 @@ class ItemGame:
 
     def __call__(self, coalitions: npt.NDArray[np.bool_]) -> Floats:
         """Return the loss of each coalition (rows of coalitions x players)."""
-        parts = [self._losses(coalitions[i : i + ROWS]) for i in range(0, len(coalitions), ROWS)]
+        chunks = [coalitions[i : i + ROWS] for i in range(0, len(coalitions), ROWS)]
+        if len(chunks) < 4:
+            parts = [self._losses(chunk) for chunk in chunks]
+        else:  # numpy lets go of the interpreter while it works on vectors
+            with ThreadPoolExecutor(max(1, min(4, os.cpu_count() or 1))) as pool:
+                parts = list(pool.map(self._losses, chunks))
         return np.concatenate(parts) if parts else np.zeros(0)
 
     def _losses(self, coalitions: npt.NDArray[np.bool_]) -> Floats:
         k, rows = self.compiled, len(coalitions)
-        refusing = np.zeros((len(k.places), rows))
-        refusing[[k.places.index(player) for player in self.players]] = coalitions.T
-        unknown = len(k.places) - 1
-        inside = self.share @ refusing  # part of each item's supply that is withheld from outside
+        at = [k.places.index(player) for player in self.players]
+        held = self.share[:, at]
+        joins = np.ascontiguousarray(coalitions.T, dtype=np.float64)
+        withheld = dict(
+            zip(self.order, held[self.order] @ joins, strict=True)
+        )  # part of each item's supply, by coalition
         # Supply of unknown place goes on trading with everyone unless it refuses too.
-        nowhere = self.share[:, unknown, None] * (1.0 - refusing[unknown])
-        outside = np.maximum(1.0 - inside - nowhere, 0.0)
+        unknown = len(k.places) - 1
+        stays: Floats | float = 1.0 - joins[at.index(unknown)] if unknown in at else 1.0
+        some = (held > 0).sum(axis=1) > 0
         zero = np.zeros(rows)
         market_out, market_in = dict.fromkeys(self.order, zero), dict.fromkeys(self.order, zero)
-        target_items = k.market_item[self.aim.market]
         for _ in range(5000 if self.loops else 1):
             change = 0.0
             felt_out: dict[_Bite, Floats] = {}
@@ -211,11 +220,18 @@ class ItemGame:
                     felt_out, felt_in = {}, {}
                 node_out = self._needs_loss(self.needs[item], market_out, felt_out, zero)
                 node_in = self._needs_loss(self.needs[item], market_in, felt_in, zero)
-                if node_out is zero and node_in is zero:
-                    new_out, new_in = inside[item], zero
-                else:
-                    new_out = np.minimum(inside[item] + outside[item] * node_out + nowhere[item] * node_in, 1.0)
-                    new_in = np.minimum(outside[item] * node_out + (inside[item] + nowhere[item]) * node_in, 1.0)
+                inside = withheld[item] if some[item] else zero
+                nowhere = self.share[item, unknown] * stays
+                new_out, new_in = inside, zero
+                if node_out is not zero:
+                    others = (1.0 - nowhere) - inside if inside is not zero else 1.0 - nowhere
+                    new_out = node_out * others
+                    if node_in is not zero and self.share[item, unknown] > 0:
+                        new_out += node_in * nowhere
+                    new_in = new_out
+                    if inside is not zero:
+                        new_in = new_out if node_in is zero else new_out + inside * node_in
+                        new_out = new_out + inside
                 if self.loops:
                     change = max(change, float((new_out - market_out[item]).max(initial=0.0)))
                     change = max(change, float((new_in - market_in[item]).max(initial=0.0)))
@@ -225,10 +241,12 @@ class ItemGame:
         else:
             raise NoAnswer("the losses of a coalition have not settled: a closed loop of items drains slowly")
         total = np.zeros(rows)
-        for item, need, at, share in zip(target_items, self.aim.need, self.aim.market, self.aim.weight, strict=True):
-            home = refusing[k.market_place[at]] > 0
-            loss = np.where(home, market_in[int(item)], market_out[int(item)])
-            total += share * _felt(k, int(need), loss, self.horizon)
+        for market, need, part in zip(self.aim.market, self.aim.need, self.aim.weight, strict=True):
+            item, place = int(k.market_item[market]), int(k.market_place[market])
+            loss = market_out[item]
+            if place in at:
+                loss = np.where(coalitions[:, at.index(place)], market_in[item], loss)
+            total += part * _felt(k, int(need), np.clip(loss, 0.0, 1.0), self.horizon)
         return total
 
     @staticmethod
