@@ -24,7 +24,7 @@ _NAMES = {
     "manufacturer": ("manufacturer", "mfr", "mfg", "maker", "manufacturername", "mfrname", "brand"),
     "mpn": ("mpn", "manufacturerpartnumber", "mfrpartnumber", "mfgpartnumber", "mfrpn", "manufacturerpn"),
 }  # fmt: skip
-_ALTERNATE = re.compile(r"(alt|alternate|alternative|substitute|secondsource)(.*)")
+_ALTERNATE = re.compile(r"(?:alternate|alternative|alt|substitute|secondsource)(.*)")
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ def _columns(header: list[str]) -> tuple[dict[str, int], list[tuple[str, int]], 
         elif name in ("manufacturer", "mpn"):
             alternates.append((name, at))  # the same column once more
         elif match:
-            kind = next((n for n in ("manufacturer", "mpn") if match[2] in _NAMES[n]), "")
+            kind = next((n for n in ("manufacturer", "mpn") if match[1] in _NAMES[n]), "")
             alternates.append((kind or "mpn", at))
         else:
             ignored.append(title)
