@@ -61,10 +61,11 @@ def run_local(
             killed, hung = _pool(store, batch, path, width, timeout, clock, job or _from_file)
             for number in [*killed, *hung]:
                 strikes[number] = strikes.get(number, 0) + 1
-            for number in hung:
+            # Only a run that was alone is known to be the one that died or hung.
+            for number in hung if width == 1 else ():
                 store.fail(number, f"took longer than {timeout:g} seconds")
-            for number in killed:
-                if width == 1 and strikes[number] > RETRIES:
+            for number in killed if width == 1 else ():
+                if strikes[number] > RETRIES:
                     store.fail(number, f"its worker died {strikes[number]} times")
             waiting = deque(number for number in store.missing if number not in store.failed)
 
@@ -76,6 +77,7 @@ def _pool(
     pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_quiet)
     flying: dict[Future[str], tuple[int, float]] = {}
     try:
+        pool.submit(_ready).result()  # the time of a run does not hold the start of its process
         while batch or flying:
             while batch and len(flying) < (2 * workers if workers > 1 else 1):
                 number = batch.popleft()
@@ -226,6 +228,10 @@ def _quiet() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     for name in _THREADS:
         os.environ.setdefault(name, "1")
+
+
+def _ready() -> None:
+    """What a process does first: be there."""
 
 
 class _Clock:
