@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from supplychain.errors import InputError, Problem, Problems, shown
+from supplychain.errors import EnvironmentFault, InputError, Problem, Problems, shown
 
 if TYPE_CHECKING:
     from supplychain.facts.raw import RawTable
@@ -63,9 +63,7 @@ def read_list(path: Path, wanted: tuple[str, ...], what: str) -> pd.DataFrame:
     try:
         data = Path(path).read_bytes()
     except OSError as error:
-        problems.add("file", f"the {what} file must be readable", file=str(path), value=error.strerror or error)
-        problems.raise_if_any()
-        raise
+        raise EnvironmentFault(f"cannot read the {what} list {path}: {error.strerror or error}") from error
     reader: Callable[[bytes, str, str, Problems], RawTable | None]
     reader = read_parquet if Path(path).suffix.lower() == ".parquet" else read_csv
     raw = reader(data, what, str(path), problems)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from supplychain.analysis.esri import EsriResult, esri
 from supplychain.analysis.moneyflow import read_list
-from supplychain.errors import InputError, UsageError
+from supplychain.errors import EnvironmentFault, InputError, UsageError
 
 NETWORKS = {
     "fig1": ("fig1", "fig1_links.csv", "fig1_mixed_essentiality.csv"),
@@ -267,5 +267,5 @@ def test_odd_but_harmless_lists_are_read_with_a_word(tmp_path: Path) -> None:
     assert any("zero flow" in warning for warning in result.warnings)
     with pytest.raises(InputError, match=r"row 1, column volume"):
         read_list(tmp_path / "links.csv", ("volume",), "links")
-    with pytest.raises(InputError, match="readable"):
+    with pytest.raises(EnvironmentFault, match="cannot read"):
         read_list(tmp_path / "absent.csv", ("volume",), "links")
