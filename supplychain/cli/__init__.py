@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Annotated, Any
@@ -44,11 +45,7 @@ def build() -> typer.Typer:
     ) -> None:
         """Nothing is set globally: every command names what it reads."""
 
-    from importlib.util import find_spec  # until every room has landed
-
     for group in _GROUPS:
-        if find_spec(f"supplychain.cli.{group}") is None:
-            continue
         import_module(f"supplychain.cli.{group}").register(app)
     return app
 
@@ -74,8 +71,8 @@ def run(arguments: Sequence[str] | None = None) -> int:
         typer.echo("interrupted", err=True)
         return EXIT_INTERRUPTED
     except BrokenPipeError:
-        # The reader (`| head`) has gone: silence the flush that Python would try at exit.
-        sys.stdout = None  # type: ignore[assignment]
+        # The reader (`| head`) has gone: give the flush at exit somewhere to go.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except (OSError, MemoryError) as error:
         typer.echo(f"environment: {error}", err=True)
