@@ -1,4 +1,4 @@
-"""Two networks beside each other: concentration by country and by firm of the items that a mapping says are the same."""
+"""Two networks beside each other: concentration of the items that a mapping says are the same."""
 
 from __future__ import annotations
 

@@ -61,10 +61,9 @@ def indicators(flows: TradeFlows) -> pd.DataFrame:
 
 
 def _indicators(flows: TradeFlows, year: int) -> pd.DataFrame:
-    places = np.array(flows.places, dtype=object)
     member = np.array([bool(p) and countries()[p].in_eu(date(year, 12, 31)) for p in flows.places])
     pick = np.flatnonzero((flows.year == year) & (flows.value > 0))
-    size = len(places) + 1  # the last place is the European Union as one
+    size = len(flows.places) + 1  # the last place is the European Union as one
     product = flows.product[pick].astype(np.int64)
     importer, exporter = flows.importer[pick].astype(np.int64), flows.exporter[pick].astype(np.int64)
     value = flows.value[pick]
@@ -100,13 +99,13 @@ def _indicators(flows: TradeFlows, year: int) -> pd.DataFrame:
     table = pd.DataFrame(
         {
             "year": np.full(len(key), year, np.int16),
-            "product": np.array(flows.products, dtype=object)[item],
-            "importer": np.append(places, EU)[place],
+            "product": pd.Categorical.from_codes(item, pd.Index(flows.products, dtype=object)),
+            "importer": pd.Categorical.from_codes(place, pd.Index([*flows.places, EU], dtype=object)),
             "imports_usd": bought,
             "exports_usd": sold,
             "origins": count,
             "hhi": hhi,
-            "top_origin": places[origin[top]],
+            "top_origin": pd.Categorical.from_codes(origin[top], pd.Index(flows.places, dtype=object)),
             "top_share": share[top],
             "outside_share": from_outside,
             "import_ratio": ratio,
