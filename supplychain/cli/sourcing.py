@@ -76,6 +76,13 @@ def source(
     ] = False,
     part: Annotated[Part, typer.Option("--part", help="Which table of the plan to write.")] = Part.lines,
     seed: Seed = 0,
+    second_opinion: Annotated[
+        bool | None,
+        typer.Option(
+            "--second-opinion/--no-second-opinion",
+            help="Have CBC solve the plan's model too. Default: where whole numbers decide and the model is small.",
+        ),
+    ] = None,
     buyer: Buyer = DEFAULT_BUYER,
     product: Product = None,
     on: On = DEFAULT_DATE,
@@ -112,7 +119,7 @@ def source(
             from supplychain.sourcing import compare as compare_policies
 
             found = compare_policies(case, policies)
-            record = {
+            record: dict[str, Any] = {
                 "buyer": case.buyer,
                 "on": str(case.on),
                 "warnings": list(case.warnings),
@@ -123,12 +130,17 @@ def source(
             proven = not found.failures and all(p.outcome.proven for p in found.plans.values())
         else:
             from supplychain.sourcing import source as make
+            from supplychain.sourcing.opinion import second
 
             plan = make(case, policies[0])
+            step("checking")
+            opinion = second(plan, second_opinion)
+            step(f"writing {part.value}")
             table, columns = _table(plan, part, form, seed), _SHOWN.get(part)
-            record = {"buyer": case.buyer, "on": str(case.on), **_record(plan)}
+            record = {"buyer": case.buyer, "on": str(case.on), **_record(plan), "proof": opinion}
             proven = plan.outcome.proven
-            notes, title = _notes(plan), f"Sourcing plan for {case.buyer} on {case.on}: policy {plan.policy.name}"
+            notes = _notes(plan, opinion)
+            title = f"Sourcing plan for {case.buyer} on {case.on}: policy {plan.policy.name}"
     show_table(table, form, output, title=title, columns=columns, notes=notes, record=record)
     return 0 if proven else NoAnswer.exit_code
 
@@ -171,11 +183,11 @@ def _record(plan: Plan) -> dict[str, Any]:
     }
 
 
-def _notes(plan: Plan) -> list[str]:
+def _notes(plan: Plan, opinion: str) -> list[str]:
     s = plan.summary
     proof = "optimal" if plan.outcome.proven else f"feasible, NOT PROVEN: gap {s['gap']:.2%}"
     lines = [
-        f"{proof}; {s['checks']:,} comparisons with the data by code of its own, 0 violations",
+        f"{proof} ({opinion}); {s['checks']:,} comparisons with the data by code of its own, 0 violations",
         f"cost {s['total_cost']:,.6g} {s['currency']} against {s['cost_today']:,.6g} as today "
         f"({s['cost_change']:+.2%}); {s['suppliers']} suppliers against {s['suppliers_today']}, {s['to_qualify']} to "
         f"qualify; share needing a licence {s['controlled_share']:.1%} against {s['controlled_share_today']:.1%}",
