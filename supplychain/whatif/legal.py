@@ -18,14 +18,16 @@ from typing import Any, Final
 import pandas as pd
 
 from supplychain.errors import Problems
-from supplychain.facts.countries import country
 from supplychain.network import SupplyNetwork
 from supplychain.regimes import RegimeBook
 from supplychain.regimes.codes import list_of
 from supplychain.whatif import actions as do
 
 ACTING: Final = ("imposing", "member", "named")  # roles of members that count as partners of a joiner
-_ADOPTED: Final = "ZZA"  # the list that all joiners adopt: ZZA:3B904 stands for US:3B904 and meets no item directly
+# Lists of scenarios, of codes that ISO leaves to users: no item carries them, so they never meet a list that items do
+# carry (codes of one list would read as alternatives). ZZA:3B904 stands for US:3B904 wherever a joiner has adopted it;
+# ZZI:wafer is an item that a scenario names.
+_ADOPTED, _NAMED = "ZZA", "ZZI"
 _BEGINNING: Final = pd.Timestamp("1996-01-01")  # stands for "since before the book" where an end needs a beginning
 
 
@@ -51,6 +53,12 @@ class LawEdit:
                 made[name] = pd.Series([_blank(frame[name])] * len(made), dtype=frame[name].dtype)
             made[name] = made[name].astype(frame[name].dtype)
         self.tables[table] = pd.concat([frame, made[list(frame.columns)]], ignore_index=True)
+
+    def open_list(self, name: str) -> None:
+        """Let the book know a list of scenarios, as it knows those of states."""
+        if name not in set(self.tables["jurisdictions"]["jurisdiction"]):
+            row = {"jurisdiction": name, "name": "list of scenarios", "quality": "assumption", "source": "none"}
+            self.append("jurisdictions", [row])
 
     def refuse(self, rule: str, value: str, known: Iterable[str]) -> None:
         close = difflib.get_close_matches(value, list(known), n=1, cutoff=0.4)
@@ -162,6 +170,7 @@ def _end_candidacy(edit: LawEdit, regime: str, states: Sequence[str], start: pd.
 def _adopt(edit: LawEdit, action: do.Join, partners: Sequence[str], start: pd.Timestamp) -> None:
     """The states adopt the regime's list: each one control per policy and scope, on codes that correspond."""
     template = _template(edit, action.regime, start)
+    edit.open_list(_ADOPTED)
     if template.empty:
         edit.warnings.append(f"{action.words}: no control of the regime is in force on {start.date()} to be adopted")
         return
@@ -218,12 +227,6 @@ def _scope(states: Iterable[str]) -> str:
 def _named(word: str, action: do.Join) -> str:
     states = sorted(action.states)
     return f"scenario.{action.regime}.{word}-{states[0].lower()}-{len(states)}"
-
-
-def _list_of(state: str) -> str:
-    """The list of items that a scenario names: two letters and Z, so that it never meets a list that items carry (codes
-    of one list would read as alternatives)."""
-    return ("EU" if state == "EUU" else country(state).iso2) + "Z"
 
 
 def _leave(edit: LawEdit, network: SupplyNetwork, action: do.Leave) -> None:
@@ -308,7 +311,8 @@ def _impose(edit: LawEdit, network: SupplyNetwork, action: do.Impose) -> None:
             edit.problems.add("scenario-unclassified", rule, "classify it in the items table, or name codes",
                               file=edit.file, column="action.items", value=item)  # fmt: skip
             continue
-        code = f"{_list_of(action.imposing)}:{item}"
+        edit.open_list(_NAMED)
+        code = f"{_NAMED}:{item}"
         given = edit.codes_of_items.get(item, "").split(";")
         edit.codes_of_items[item] = ";".join(sorted({*filter(None, given), code}))
         codes.append(code)

@@ -44,8 +44,11 @@ def run_here(store: Store, step: Step | None = None) -> None:
 def run_local(
     store: Store, workers: int, timeout: float = 600.0, step: Step | None = None, job: Job | None = None
 ) -> None:
-    """Compute all missing runs on local processes (``job`` computes one, given the plan's file and the run's number). A run that kills its worker three times, or takes longer than
-    ``timeout`` seconds, is listed as failed; the others are kept."""
+    """Compute all missing runs on local processes; ``job`` computes one, given the plan's file and the run's number.
+
+    A run that kills its worker three times, or takes longer than ``timeout`` seconds, is listed as failed; the others are
+    kept.
+    """
     if workers <= 1 and job is None:
         run_here(store, step)
         return

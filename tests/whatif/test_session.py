@@ -85,6 +85,11 @@ class Session(RuleBasedStateMachine):
         np.testing.assert_allclose(ours.plants["margin_short"], theirs.plants["margin_short"], rtol=1e-9)
 
 
+def state_of(action: dict[str, object]) -> str:
+    """The list that the control's code is put on: one per state, which the network's items do not carry."""
+    return {"TWN": "TWN", "JPN": "JPN", "CHN": "MAC"}[str(action["imposing"])]
+
+
 def fresh(actions: list[dict[str, object]]) -> Case:
     """The case whose tables were edited row by row and read again from the beginning."""
     tables = small.tables()
@@ -93,7 +98,7 @@ def fresh(actions: list[dict[str, object]]) -> Case:
         kind = action["do"]
         if kind == "impose":
             item = action["items"][0]  # type: ignore[index]
-            code = f"{ {'TWN': 'TW', 'JPN': 'JP', 'CHN': 'CN'}[str(action['imposing'])] }Z:{item}"
+            code = f"{state_of(action)}:{item}"
             of = tables["items"]["item"] == item
             tables["items"].loc[of, "control_codes"] += f";{code}"
             row = controls.iloc[0].copy()
