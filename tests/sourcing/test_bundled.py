@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from supplychain.analysis.cascade import cascade
 from supplychain.case import Case
 from supplychain.cli import run
 from supplychain.sourcing import compare, load_policy, presets, source
@@ -15,6 +16,8 @@ from supplychain.sourcing.alternatives import alternatives, qualify_first, range
 from supplychain.sourcing.explain import reasons, rule_prices
 from supplychain.sourcing.frontier import frontier
 from supplychain.sourcing.robustness import robustness
+from supplychain.whatif.apply import apply
+from supplychain.whatif.scenario import scenario_from
 
 # A part of the illustrative buyer's needs, so that the tests stay quick; every kind of item is among them.
 PRODUCTS = ["abf-film", "bond-wire", "cmp-slurry", "dry-etch-tool", "hf-electronic", "opc-software", "wf6"]
@@ -186,3 +189,21 @@ def test_a_whole_country_as_buyer():
     plan = source(Case.bundled(buyer="IND", products=["ai-accelerator"], on="2024-09-10"), load_policy("cheapest"))
     assert plan.status == "optimal"
     assert list(plan.needs["site"]) == ["IND"]
+
+
+def test_n_1_secure_stands_when_whatif_takes_each_large_supplier_away(case, secure):
+    problem, contracts = secure.problem, secure.contracts
+    given = {(r.need, r.label): r.amount for r in secure.outcome.relaxed if r.rule == "secure"}
+    promised = contracts.buy[:, -1] * (1 + contracts.flexibility) + contracts.reserve[:, -1]
+    bought = pd.Series(promised).groupby(problem.supplies["organisation"].to_numpy()[problem.supply]).sum()
+    firms = [o for o in bought.sort_values(ascending=False).index if o != "other" and not o.startswith("producers-")]
+    stock = problem.needs["stock_today"].to_numpy() + contracts.build
+    for firm in firms[:6]:
+        told = scenario_from({"title": firm, "action": [{"do": "outage", "organisations": [firm]}]})
+        applied = apply(told, case)
+        later = applied.at(12.0)
+        made = cascade(later.compiled, applied.shocks(12.0).take([0]), (12.0,), markets=[]).output[:, 0, 0]
+        at = pd.Index(later.compiled.supply_ids).get_indexer(pd.Index(problem.supplies["supply"]))
+        came = np.bincount(problem.need, promised * made[at][problem.supply], len(problem.needs)) + stock
+        allowed = np.array([given.get((n, f"supplier:{firm}"), 0.0) for n in range(len(problem.needs))])
+        assert (came >= 0.9 - allowed - 1e-6).all(), firm
