@@ -92,6 +92,7 @@ def determine(
         network,
     )
     book = _book(regimes, overlay)
+    _known(flow, book)
     settings = _settings(assumptions)
     if not assume:
         settings = {"licence": settings["licence"]}
@@ -171,10 +172,12 @@ def explain(
         end_party,
         network,
     )
+    book = _book(regimes, overlay)
+    _known(flow, book)
     settings = _settings(assumptions)
     if not assume:
         settings = {"licence": settings["licence"]}
-    told = explained(_book(regimes, overlay), flow, day(on), inferred=inferred, assumptions=settings)
+    told = explained(book, flow, day(on), inferred=inferred, assumptions=settings)
     if form is Format.table:
         write_text(text(told) + "".join(f"{note}\n" for note in notes), output)
         return
@@ -240,6 +243,33 @@ def _flow(
     return flow, notes
 
 
+def _known(flow: dict[str, str], book: RegimeBook) -> None:
+    """Refuse what only a slip of the pen explains: lists that the book does not hold, misspelt end uses and parties."""
+    from supplychain.errors import UsageError
+    from supplychain.facts.cells import nearest
+    from supplychain.facts.countries import country
+    from supplychain.regimes.codes import NOT_LISTS, list_of
+    from supplychain.regimes.flows import parse_content
+
+    lists = sorted({*book.law.lists, *NOT_LISTS})
+    for code in filter(lambda part: ":" in part, flow["item_codes"].split(";")):
+        if list_of(code) not in lists:
+            hint = nearest(list_of(code), lists)
+            raise UsageError(f"the book holds no list {list_of(code)!r}; {hint or 'lists: ' + ', '.join(lists)}")
+    for column, kind in (("end_use", "end-use"), ("entity", "entity")):
+        for tag in flow[column].split(";"):
+            hint = "" if tag in ("", "none", *book.law.tags[kind]) else nearest(tag, book.law.tags[kind])
+            if hint:
+                raise UsageError(f"--{kind} {tag!r} is none that the book knows; {hint}")
+    try:
+        states = list(parse_content(flow["content"]))
+    except ValueError as error:
+        raise UsageError(f"--content: {error}") from None
+    for state in [*states, *filter(None, flow["direct_product"].split(";"))]:
+        if state not in ("none", "EUU"):
+            country(state)
+
+
 def _makers(network: Path | None, item: str, site: str) -> tuple[str, list[str]]:
     """Return the head office that all makers of the item at a site share, or "", and what to say of it."""
     makers = {r["organisation"] for r in _table(network, "supplies") if r["item"] == item and r["site"] == site}
@@ -276,6 +306,10 @@ def _look_up(network: Path | None, table: str, key: str, wanted: str) -> dict[st
         if row[key] == wanted:
             return row
     hint = nearest(wanted, [str(row[key]) for row in rows])
+    if key == "item" and wanted.isdigit():
+        hint = f"write HS:{wanted} for a customs heading"
+    elif key == "item" and not hint:
+        hint = "write LIST:CODE for an entry of a list, such as US:3B001.f.1"
     raise UsageError(f"{wanted!r} is no {key} of the network{'; ' + hint if hint else ''}")
 
 

@@ -15,7 +15,7 @@ from supplychain.errors import UsageError
 from supplychain.facts.package import Package, read_package
 from supplychain.locate import datasets
 from supplychain.regimes.determinations import Determinations, determine
-from supplychain.regimes.flows import read_flows
+from supplychain.regimes.flows import Flows, read_flows
 from supplychain.regimes.law import Law, compile_law
 from supplychain.regimes.words import Wording
 
@@ -97,8 +97,19 @@ class RegimeBook:
         read = read_flows(flows, on, self.law.places)
         latest = read.days.max().astype(object) if len(read.days) else self.known_as_of
         earliest = read.days.min().astype(object) if len(read.days) else self.known_as_of
-        warnings = self.warnings_for(latest) + self.warnings_for(earliest, early_only=True)
+        told = (*self.warnings_for(latest), *self.warnings_for(earliest, early_only=True), *self._unread(read))
+        warnings = tuple(dict.fromkeys(told))
         return determine(self.law, read, self.wording, inferred=inferred, assumptions=assumptions, warnings=warnings)
+
+    def _unread(self, flows: Flows) -> list[str]:
+        """Say which stated end uses and lists of parties no control of the book turns on."""
+        found = []
+        for column, kind in (("end_use", "end-use"), ("entity", "entity")):
+            said = {part.strip() for text in flows.buyers.column(column) for part in text.split(";")}
+            for tag in sorted(said - {"", "none", *self.law.tags[kind]}):
+                known = ", ".join(self.law.tags[kind])
+                found.append(f"no control of the book turns on {kind} {tag!r}; it is taken as none of: {known}")
+        return found
 
     def warnings_for(self, day: date, *, early_only: bool = False) -> tuple[str, ...]:
         """Return what must be said of law that the book does not know on `day`."""

@@ -4,7 +4,7 @@ read.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import date
 from typing import Any
 
@@ -15,9 +15,11 @@ import pandas as pd
 from supplychain.errors import Problems
 from supplychain.facts.countries import countries
 from supplychain.regimes import destinations, reach
+from supplychain.regimes.codes import NOT_LISTS
 
 Rows = npt.NDArray[np.int64]
 TRUTH = "the regime book's grammar (docs/law.md)"
+_SHORT = {"USA": "US", "CHN": "CN", "EUU": "EU"}  # lists that go by two letters; all others by the state's code
 
 
 def check_book(tables: Mapping[str, pd.DataFrame], descriptor: Mapping[str, Any]) -> None:
@@ -44,10 +46,16 @@ def find_faults(tables: Mapping[str, pd.DataFrame], problems: Problems, rows: Ma
     for table, column in scopes:
         _each(tables[table], places, table, column, lambda text: _scope(text, names), problems)
     _each(tables["controls"], places, "controls", "reach", _reach, problems)
-    for table, column in (("controls", "item_code"), ("exceptions", "item_code"), ("exceptions", "except_code")):
-        _each(tables[table], places, table, column, _codes, problems)
-    for column in ("code", "corresponds"):
-        _each(tables["correspondences"], places, "correspondences", column, _codes, problems)
+    lists = ({*tables["jurisdictions"]["jurisdiction"], *countries()} - set(_SHORT)) | set(_SHORT.values()) | NOT_LISTS
+    coded = (
+        ("controls", "item_code"),
+        ("exceptions", "item_code"),
+        ("exceptions", "except_code"),
+        ("correspondences", "code"),
+        ("correspondences", "corresponds"),
+    )
+    for table, column in coded:
+        _each(tables[table], places, table, column, lambda text: _codes(text, lists), problems)
     _each(tables["exceptions"], places, "exceptions", "condition", _condition, problems)
     _periods(tables["controls"], places, problems)
     _overlaps(tables["groups"], places, "groups", ["jurisdiction", "group"], problems)
@@ -103,11 +111,13 @@ def _reach(text: str) -> str:
     return ""
 
 
-def _codes(text: str) -> str:
+def _codes(text: str, lists: Collection[str]) -> str:
     for code in text.split(";"):
         head, colon, tail = code.partition(":")
-        if not (colon and tail and head.isalpha() and head.isupper() and len(head) in (2, 3)) or " " in code:
+        if not (colon and tail) or " " in code:
             return f"{code!r} is not LIST:CODE, such as US:3B001.f.1"
+        if head not in lists:
+            return f"no list is called {head}; " + (f"write {_SHORT[head]}" if head in _SHORT else "US, EU, CN or ISO3")
     return ""
 
 

@@ -107,6 +107,9 @@ def _tags(text: str) -> frozenset[str] | None:
     return frozenset(part.strip() for part in text.split(";") if part.strip() not in ("", "none"))
 
 
+_OTHERS = "*"  # every category that the assumptions do not name
+
+
 @dataclass(frozen=True, eq=False)
 class Content:
     """Named assumptions on controlled content by item category; used only where a flow does not state it."""
@@ -122,7 +125,7 @@ class Content:
             return None
         default = dict(table.get("default", {}))
         shares, direct = {}, {}
-        for name, row in {"": {}, **table.get("category", {})}.items():
+        for name, row in {_OTHERS: {}, **table.get("category", {})}.items():
             merged = {**default, **row}
             text = str(merged.pop("direct_product", ""))
             shares[name] = {state: float(share) for state, share in merged.items() if len(state) == 3}
@@ -131,11 +134,13 @@ class Content:
         return cls(shares, direct)
 
     def share(self, category: str, state: str) -> float:
-        row = self.shares.get(category, self.shares.get("", {}))
+        """Return the share assumed for a category; NaN where none is, or where the category is not known."""
+        row = self.shares.get(category, self.shares[_OTHERS]) if category else {}
         return row.get(state, np.nan)
 
     def product(self, category: str) -> tuple[str, ...] | None:
-        return self.direct.get(category, self.direct.get(""))
+        """Return whose direct product a category is assumed to be; None where that stays open."""
+        return self.direct.get(category, self.direct.get(_OTHERS)) if category else None
 
 
 @dataclass(frozen=True, eq=False)
@@ -151,7 +156,7 @@ class Item:
 def read_item(text: str, category: str, law: Law) -> Item:
     """Classify an item and pick the rules that its codes may meet."""
     found = law.codes.classify(text)
-    missing = {f"{UNLISTED}:{list_of(code)}" for code in found.unlisted}
+    missing = {f"{UNLISTED}:{list_of(code)}" if list_of(code) in law.lists else UNCLASSIFIED for code in found.unlisted}
     codeless = np.array([MAYBE if r.control in missing else NO for r in law.rules], np.int8)
     if found.unknown:
         # Never classified: it may fall under any control, and under laws that the book does not hold.
@@ -234,7 +239,7 @@ class Frame:
         from.
         """
         best = np.zeros(len(self.seller), np.int8)
-        why = np.zeros(len(self.seller), np.int16)
+        why, spared = np.zeros((2, len(self.seller)), np.int16)
         for term in rule.terms:
             state, bits = self._term(rule, term)
             if term.entity:
@@ -243,9 +248,11 @@ class Frame:
                 started = np.concatenate([[False], self.law.breaks >= term.since])
                 state = np.where(started[self.epoch], state, NO).astype(np.int8)
             why |= np.where(state > NO, bits, 0).astype(np.int16)
+            spared |= np.where(state == NO, bits & ASSUMED, 0).astype(np.int16)
             np.maximum(best, state, out=best)
         open_bits = CONTENT | DIRECT
-        why = np.where(best == MAYBE, why, why & ~open_bits).astype(np.int16)
+        why = np.where(best == MAYBE, why, why & ~open_bits)
+        why = np.where(best == NO, spared, why).astype(np.int16)
         return best, why
 
     def _term(self, rule: Rule, term: Term) -> tuple[Bytes, npt.NDArray[np.int16]]:
@@ -313,6 +320,12 @@ class Clauses:
         weakest = np.minimum(np.minimum(self.force, self.border), np.minimum(self.scope, self.end_party))
         return np.minimum(weakest, reached)
 
+    @property
+    def spared(self) -> npt.NDArray[np.bool_]:
+        """Does nothing but an assumption on content keep the control from reaching the flow?"""
+        clauses = np.minimum(np.minimum(self.force, self.border), np.minimum(self.scope, self.end_party))
+        return np.asarray((clauses >= MAYBE) & (self.applies == NO) & ((self.why & ASSUMED) > 0))
+
 
 def clauses(frame: Frame, rule: Rule) -> Clauses:
     """Return every clause of `rule` on the combinations of `frame`."""
@@ -362,7 +375,7 @@ def evaluate(frame: Frame, span: int) -> Outcome:
             continue
         found = clauses(frame, rule)
         applies[:, column], lifted[:, column], by[:, column] = found.applies, found.lifted, found.by
-        why[:, column] = np.where(found.applies >= CONDITIONAL, found.why, 0)
+        why[:, column] = np.where(found.applies >= CONDITIONAL, found.why, np.where(found.spared, ASSUMED, 0))
     full = np.array([rule.level * span + rule.rank for rule in item.rules], np.int64)
     waived = np.array([EXCEPTED * span + rule.rank for rule in item.rules], np.int64)
     score = np.where(lifted == YES, waived, full)

@@ -33,6 +33,7 @@ COLUMNS = (
 )
 _PLACES = ("origin", "head_office", "parent", "destination", "end_party_head_office")
 UNKNOWN_PLACE = "???"
+UNION = "EUU"  # the European Union as imposing power; its territory is the group EU
 _SPARSE = 64  # how many times more possible than actual codes a table of all possible ones may hold
 
 
@@ -85,12 +86,22 @@ def read_flows(flows: pd.DataFrame, on: Any, places: dict[str, int]) -> Flows:
             problems.add("country", rule, "such as IND", table="flows", row=row + 2, column=name, value=word)
     for word in texts["content"][1]:
         try:
-            parse_content(word)
+            wrong = sorted(set(parse_content(word)) - {*places, UNION})
+            if wrong:
+                raise ValueError(f"{wrong[0]!r} is no state; such as USA=0.3")
         except ValueError as error:
             codes, words = texts["content"]
             row = int(np.flatnonzero(codes == words.index(word))[0])
             rule = "content is ISO3=SHARE, several joined by ;"
             problems.add("content", rule, str(error), table="flows", row=row + 2, column="content", value=word)
+    for word in texts["direct_product"][1]:
+        wrong = [part for part in word.split(";") if part not in ("", "none", UNION, *places)]
+        if wrong:
+            codes, words = texts["direct_product"]
+            row = int(np.flatnonzero(codes == words.index(word))[0])
+            rule = "direct_product names states by ISO3, several joined by ;, or none"
+            cure = f"{wrong[0]!r} is no state; such as USA"
+            problems.add("country", rule, cure, table="flows", row=row + 2, column="direct_product", value=word)
     problems.raise_if_any()
     count = len(flows)
     return Flows(

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -19,13 +20,13 @@ from supplychain.facts.countries import countries
 from supplychain.regimes import destinations, reach
 from supplychain.regimes.codes import MAYBE, NO, YES, Codes, list_of, normal, relation
 from supplychain.regimes.destinations import Clause
+from supplychain.regimes.flows import UNION
 from supplychain.regimes.reach import Term
 
 Bytes = npt.NDArray[np.int8]
 Bools = npt.NDArray[np.bool_]
 Ints = npt.NDArray[np.int64]
 
-UNION = "EUU"  # the European Union as imposing power; its territory is the group EU
 TIGHTER = "E:1;E:2"  # destinations for which 25 percent de minimis is 10 percent (15 CFR 734.4(c))
 TIGHT_SHARE = 0.10
 UNLISTED, UNCLASSIFIED = "code-not-in-book", "not-classified"
@@ -114,6 +115,14 @@ class Law:
     estimated_pairs: frozenset[tuple[str, str]]
     lists: dict[str, str]
     territories: dict[str, Bytes]
+
+    @cached_property
+    def tags(self) -> dict[str, tuple[str, ...]]:
+        """The end uses and the lists of parties that the book's controls and exceptions turn on, by kind."""
+        found = {(kind, tag) for scope in self.scopes.values() for kind, tag, _ in scope.clauses}
+        found |= {("entity", term.entity) for rule in self.rules for term in rule.terms}
+        found |= {waiver.condition for rule in self.rules for waiver in rule.waivers}
+        return {name: tuple(sorted(t for k, t in found if k == name and t)) for name in ("end-use", "entity")}
 
     def epochs(self, days: npt.NDArray[np.datetime64]) -> Ints:
         """Return the epoch of each day."""

@@ -16,6 +16,7 @@ from supplychain.regimes.evaluate import ASSUMED, CODE, CONTENT, DIRECT, EXPORTE
 from supplychain.regimes.law import EXCEPTED, POLICIES, STATUSES, UNCLASSIFIED, UNLISTED, Law, Rule
 
 BREAK = " | "  # between questions, conditions and warnings of one flow
+_DECISIVE = 1 << 12  # beside the bits of evaluate: the rule is among those that decide
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,7 +63,8 @@ class Wording:
             signature = (outcome.possible == CONDITIONAL).astype(np.int16)
             return self._spread(signature, lambda row: self._conditions(outcome.item, row))
         decisive = (outcome.possible >= MAYBE) & (self._levels(outcome) >= (outcome.low // self.span)[:, None])
-        signature = np.where(decisive, (outcome.why & (ASSUMED | INFERRED)) | (1 << 12), 0)
+        signature = np.where(decisive, (outcome.why & (ASSUMED | INFERRED)) | _DECISIVE, 0)
+        signature = np.where(self._spared(outcome), ASSUMED, signature)
         return self._spread(signature, lambda row: self._warnings(outcome, row))
 
     def _spread(self, signature: npt.NDArray[Any], say: Any) -> list[str]:
@@ -79,6 +81,12 @@ class Wording:
         unsettled = (outcome.possible >= MAYBE) & (outcome.certain < YES) & (levels > low)
         waivable = (outcome.possible >= MAYBE) & (outcome.lifted == MAYBE) & (levels > floor)
         return np.asarray(unsettled | waivable)
+
+    def _spared(self, outcome: Outcome) -> npt.NDArray[np.bool_]:
+        """Would this rule decide, did an assumption on content not keep it from reaching the flow?"""
+        matches = np.max([state for group in outcome.item.matches for state in group], axis=0) >= MAYBE
+        stricter = self._levels(outcome) > (outcome.low // self.span)[:, None]
+        return np.asarray((outcome.possible < CONDITIONAL) & ((outcome.why & ASSUMED) > 0) & matches & stricter)
 
     @staticmethod
     def _levels(outcome: Outcome) -> npt.NDArray[np.int64]:
@@ -128,18 +136,23 @@ class Wording:
         item = outcome.item
         found: dict[str, None] = {}
         estimates, pairs, weak = [], set(), self._weak(item)
+        spared: dict[str, list[str]] = {}
         for position in np.flatnonzero(row):
             rule, bits = item.rules[position], int(row[position])
+            if not bits & _DECISIVE:
+                spared.setdefault(rule.imposing, []).append(rule.control)
+                continue
             if bits & ASSUMED:
-                category = f"category {item.category!r}" if item.category else "the default category"
-                found[
-                    f"controlled content of {rule.imposing} is assumed for {category} (assumptions, table content)"
-                ] = None
+                what = f"controlled content of {rule.imposing} is assumed for category {item.category!r}"
+                found[f"{what} (assumptions, table content)"] = None
             if bits & INFERRED:
                 found[f"an inferred pair lifts {rule.control}: a guess with reasons, not published text"] = None
             if rule.estimated:
                 estimates.append(rule.control)
             pairs |= {right for right in weak if any(relation(right, code) == YES for code in rule.codes)}
+        for state, controls in spared.items():
+            what = f"controlled content of {state} is assumed for category {item.category!r}"
+            found[f"{what}: taken not to be reached by {', '.join(_few(controls))} (assumptions, table content)"] = None
         if estimates:
             found[f"rests on an estimate, see the note: {', '.join(_few(estimates))}"] = None
         if pairs:
@@ -184,6 +197,8 @@ def _condition(rule: Rule) -> str:
 
 
 def _which(rule: Rule, item: Item) -> str:
+    if rule.control == UNCLASSIFIED and item.classification.unlisted:
+        return f"What is {', '.join(item.classification.unlisted)}? The book holds no such list"
     if rule.control == UNCLASSIFIED:
         return "What is the item's classification? Nobody has stated it"
     if rule.control.startswith(UNLISTED):

@@ -107,8 +107,35 @@ def test_what_a_user_may_mistype(capsys: pytest.CaptureFixture[str]) -> None:
     ):
         assert run([change.get(word, word) for word in words]) == 2
         assert expected in capsys.readouterr().err
-    assert run([*words, "--content", "USA=30"]) == 3
-    assert "fraction" in capsys.readouterr().err
+    for more, expected in (
+        (("--content", "USA=30"), "fraction"),
+        (("--content", "US=0.3"), "ISO3=SHARE"),
+        (("--content", "QQQ=0.3"), "QQQ"),
+        (("--direct-product", "Japan"), "did you mean JPN"),
+        (("--end-use", "militray"), "did you mean 'military'"),
+        (("--entity", "footnote5"), "did you mean 'footnote-5'"),
+        (("--item", "USA:3B903"), "did you mean 'US'"),
+        (("--item", "811292"), "write HS:811292"),
+    ):
+        assert run([*words, *more]) == 2, more
+        assert expected in capsys.readouterr().err
+
+
+def test_a_bare_code_is_never_free_by_assumption(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """What minerals hold by assumption says nothing of an etcher: only the category of the item may choose it."""
+    found = determine(capsys, "3B001.c.4", "MYS", "CHN", "2025-02-01", "--head-office", "USA")
+    assert (found["status"], found["floor"], found["ceiling"]) == ("indeterminate", "free", "licence")
+    assert any("direct product" in question for question in found["questions"])
+
+
+def test_free_by_assumption_says_so(capsys: pytest.CaptureFixture[str]) -> None:
+    found = determine(capsys, "ald-precursors", "DEU", "CHN", "2025-06-01")
+    assert found["status"] == "free"
+    assert any("assumed for category 'chemical'" in text for text in found["warnings"])
+    stated = determine(capsys, "ald-precursors", "DEU", "CHN", "2025-06-01", "--content", "none")
+    assert not any("assumed" in text for text in stated["warnings"])
 
 
 def test_explain_reads_for_people_and_machines(capsys: pytest.CaptureFixture[str]) -> None:

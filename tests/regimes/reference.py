@@ -209,7 +209,7 @@ class Reference:
         return 2 if made == "" else 3 if row["imposing"] in made.split(";") else 0
 
     def guess(self, flow: dict, what: str) -> str:
-        if self.content is None:
+        if self.content is None or not flow["item_category"]:
             return ""
         table = {**self.content["default"], **self.content.get("category", {}).get(flow["item_category"], {})}
         return str(table.get(what, ""))
@@ -293,6 +293,8 @@ class Reference:
         if unknown:
             high = max(high, (4, -(10**6), "not-classified"), key=key)
         for name in sorted(strange):
+            if name not in self.lists:
+                high = max(high, (4, -(10**6), "not-classified"), key=key)
             home = "EU" if self.lists.get(name) == "EUU" else self.lists.get(name, "")
             if home and self.in_name(flow["origin"], home, when) and self.in_name(flow["destination"], home, when) < 3:
                 high = max(

@@ -56,6 +56,8 @@ def test_faults_of_the_law_are_told_together(book: RegimeBook) -> None:
     controls.loc[0, "destination_scope"] = "A:9;D:1"
     controls.loc[1, "reach"] = "de-minimis-lots"
     controls.loc[2, "item_code"] = "3C001"
+    controls.loc[3, "item_code"] = "USA:3B001"
+    controls.loc[4, "item_code"] = "ZZ:3B001"
     groups = pd.concat([book.tables["groups"], book.tables["groups"].iloc[[0]].assign(to=pd.NaT)], ignore_index=True)
     groups.loc[len(groups) - 1, "from"] = pd.Timestamp("2025-01-01")
     with pytest.raises(InputError) as caught:
@@ -64,7 +66,9 @@ def test_faults_of_the_law_are_told_together(book: RegimeBook) -> None:
     assert found["controls", "destination_scope"].row == 2
     assert "A:9" in found["controls", "destination_scope"].cure
     assert found["controls", "reach"].value == "de-minimis-lots"
-    assert found["controls", "item_code"].row == 4
+    codes = {p.row: p.cure for p in caught.value.problems if p.column == "item_code"}
+    assert set(codes) == {4, 5, 6}
+    assert "write US" in codes[5]
     assert any(p.code == "overlap" for p in caught.value.problems)
 
 

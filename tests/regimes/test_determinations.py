@@ -157,14 +157,36 @@ def test_columns_in_small_form_say_the_same(book: RegimeBook) -> None:
 def test_wrong_questions_are_refused_with_row_and_column(book: RegimeBook) -> None:
     flows = pd.DataFrame(
         {"item_codes": ["US:3B903"] * 2, "origin": ["USA", "Korea"], "destination": "IND", "content": "USA=3"}
-    )
+    ).assign(direct_product=["USA;none", "America"])
     with pytest.raises(InputError) as caught:
         book.determine(flows, "2024-09-10")
-    assert {(p.column, p.row) for p in caught.value.problems} == {("origin", 3), ("content", 2)}
+    assert {(p.column, p.row) for p in caught.value.problems} == {
+        ("origin", 3),
+        ("content", 2),
+        ("direct_product", 3),
+    }
+    with pytest.raises(InputError, match="'UAS' is no state"):
+        book.determine(flows.assign(origin="USA", content="UAS=0.3", direct_product=""), "2024-09-10")
+    flows = flows.drop(columns="direct_product")
     with pytest.raises(UsageError, match="destination"):
         book.determine(flows.drop(columns="destination"), "2024-09-10")
     with pytest.raises(UsageError, match="not a day"):
         book.determine(flows.assign(origin="USA", content=""), "tomorrow")
+
+
+def test_codes_of_a_list_that_the_book_does_not_hold_are_open(book: RegimeBook) -> None:
+    flows = pd.DataFrame({"item_codes": ["IND:8A301", "FOO:1;US:EAR99"], "origin": "IND", "destination": "DEU"})
+    table = book.determine(flows, "2024-09-10").table
+    assert (table["status"] == "indeterminate").all()
+    assert "IND:8A301" in table["questions"].iloc[0]
+
+
+def test_end_uses_on_which_nothing_turns_are_told(book: RegimeBook) -> None:
+    flow = pd.DataFrame({"item_codes": ["US:3B903"], "origin": "USA", "destination": "CHN", "end_use": "toys"})
+    assert any("'toys'" in text for text in book.determine(flow, "2024-09-10").warnings)
+    assert not book.determine(flow.assign(end_use="military"), "2024-09-10").warnings
+    early = book.determine(flow.assign(end_use="none"), "2019-01-01").warnings
+    assert len(early) == 1, "the silence of the book is told once"
 
 
 def test_no_flows_give_no_rows(book: RegimeBook) -> None:
