@@ -62,6 +62,7 @@ def register(app: typer.Typer) -> None:
     app.command()(whatif)
     app.command()(sweep)
     app.command()(resilience)
+    app.command()(backtest)
 
 
 def whatif(
@@ -304,6 +305,45 @@ def resilience(
         if form is Format.json
         else None,
     )
+
+
+def backtest(
+    events: Annotated[list[str] | None, typer.Argument(metavar="[EVENT]...", help="Default: all bundled ones.")] = None,
+    form: OutputFormat = Format.table,
+    output: Output = None,
+    quiet: Quiet = False,
+) -> None:
+    """Run dated events as known on the day before, and compare the bracket with what the sources report happened."""
+    import pandas as pd
+
+    from supplychain.cli.output import progress, show_table
+    from supplychain.whatif.backtest import backtest as run_one
+    from supplychain.whatif.backtest import backtests
+
+    found = []
+    with progress(quiet) as step:
+        for name in events or backtests():
+            step(f"running {name}")
+            found.append(run_one(name))
+    table = pd.concat([one.table for one in found], ignore_index=True)
+    counts = table["verdict"].value_counts()
+    notes = [
+        "after, short, high: the bracket as known the day before; days: the assumption. "
+        + ", ".join(f"{counts[word]} {word}" for word in ("inside", "below", "above", "not judged") if word in counts),
+        *(f"{one.name}: known only later: {text}" for one in found for text in one.later),
+    ]
+    show_table(
+        table,
+        form,
+        output,
+        title="Backtests",
+        columns=["event", "what", "destination", "horizon", "after", "short", "high", "observed_low", "observed_high",
+                 "verdict"],
+        notes=notes,
+        record={one.name: {"title": one.title, "on": one.on, "later": list(one.later)} for one in found}
+        if form is Format.json
+        else None,
+    )  # fmt: skip
 
 
 def _absolute(path: Path | None) -> str:

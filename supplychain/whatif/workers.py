@@ -46,8 +46,8 @@ def run_local(
 ) -> None:
     """Compute all missing runs on local processes; ``job`` computes one, given the plan's file and the run's number.
 
-    A run that kills its worker three times, or takes longer than ``timeout`` seconds, is listed as failed; the others are
-    kept.
+    A run that kills its worker three times, or takes longer than ``timeout`` seconds, is listed as failed; the others
+    are kept.
     """
     if workers <= 1 and job is None:
         run_here(store, step)
