@@ -40,12 +40,25 @@ class Diagram:
         self.high: list[int] = [0, 1]
         self.levels = levels
         self.budget = budget
+        self.progress = 0  # gates built so far, to compare variable orders by
         self._bdd: list[dict[int, int]] = [{} for _ in range(levels)]
         self._zdd: list[dict[int, int]] = [{} for _ in range(levels)]
+        self._memos: list[dict[int, int]] = []
         self.both = self._joiner(0)
         self.either = self._joiner(1)
         self.without = self._without()
         self._negated: dict[int, int] = {0: 1, 1: 0}
+
+    def forget(self) -> None:
+        """Drop remembered results of operations; nodes stay."""
+        for memo in self._memos:
+            memo.clear()
+
+    def clear(self) -> None:
+        """Give the memory of an abandoned table back at once: its operations hold it in cycles."""
+        self.forget()
+        for table in (self.level, self.low, self.high, self._bdd, self._zdd):
+            table.clear()
 
     def _new(self, level: int, low: int, high: int) -> int:
         index = len(self.level)
@@ -86,6 +99,7 @@ class Diagram:
         level, low, high, tables, new = self.level, self.low, self.high, self._bdd, self._new
         neutral = 1 - absorbing
         memo: dict[int, int] = {}
+        self._memos.append(memo)
         budget = self.budget
 
         def join(f: int, g: int) -> int:
@@ -195,6 +209,7 @@ class Diagram:
         """Return the operation a WITHOUT b on families: the sets of a that contain no set of b."""
         level, low, high, family = self.level, self.low, self.high, self.family
         memo: dict[int, int] = {}
+        self._memos.append(memo)
         budget = self.budget
 
         def without(a: int, b: int) -> int:

@@ -8,9 +8,8 @@ from itertools import islice
 from typing import Literal, NamedTuple
 
 from supplychain.analysis.bdd import BudgetExceeded, Diagram, Families, recursion
-from supplychain.analysis.diagrams import BUDGETS, build
+from supplychain.analysis.diagrams import BUDGETS, attempts, build
 from supplychain.analysis.gates import TRUE, Gate, Module, Net, compile_gates, modules
-from supplychain.analysis.orders import orders
 from supplychain.errors import NoAnswer, UsageError
 
 Method = Literal["auto", "bdd", "zbdd"]
@@ -122,25 +121,27 @@ def _solve(
     numbers: Mapping[int, int],
 ) -> tuple[Part, bool, str]:
     """Return the module's cut sets, whether it is coherent, and the way that worked."""
+    bottom_up = method == "zbdd" or (method == "auto" and max_size is not None and net.monotone)
     with recursion(len(module.leaves)):
-        for budget in budgets:
-            for order in orders(net, module):
-                diagram = Diagram(len(order), budget)
-                level = {leaf: i for i, leaf in enumerate(order)}
-                if method in ("auto", "bdd"):
-                    try:
-                        function = build(net, module, diagram, level)
-                        monotone = net.monotone or diagram.is_monotone(function)
-                        root = diagram.minimal(function, max_size)
-                        return _part(diagram, root, order, numbers), monotone, "bdd"
-                    except BudgetExceeded:
-                        diagram = Diagram(len(order), budget)
-                if method == "zbdd" or (method == "auto" and max_size is not None and net.monotone):
-                    try:
-                        root = _family(net, module, diagram, level, max_size)
-                        return _part(diagram, root, order, numbers), True, "zbdd"
-                    except BudgetExceeded:
-                        continue
+        for order, diagram in attempts(net, module, budgets):
+            level = {leaf: i for i, leaf in enumerate(order)}
+            if method != "zbdd":
+                try:
+                    function = build(net, module, diagram, level)
+                    monotone = net.monotone or diagram.is_monotone(function)
+                    diagram.forget()
+                    root = diagram.minimal(function, max_size)
+                    return _part(diagram, root, order, numbers), monotone, "bdd"
+                except BudgetExceeded:
+                    pass
+            if bottom_up:
+                families = Diagram(len(order), diagram.budget)
+                try:
+                    root = _family(net, module, families, level, max_size)
+                    return _part(families, root, order, numbers), True, "zbdd"
+                except BudgetExceeded:
+                    diagram.progress = max(diagram.progress, families.progress)
+                    families.clear()
     limit = "a smaller --max-size" if max_size else "--max-size K (only sets of at most K events)"
     raise NoAnswer(
         f"the cut sets of a part with {len(module.leaves)} events need a diagram of more than {budgets[-1]:,} nodes "
@@ -163,6 +164,7 @@ def _family(net: Net, module: Module, diagram: Diagram, level: Mapping[int, int]
         else:
             weights = node.weights or (node.least / node.least,) * len(args)
             built[index] = families.threshold([built[arg] for arg in node.args], weights, node.least)
+        diagram.progress += 1
     return built[module.root]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +14,7 @@ from supplychain.analysis.orders import orders
 from supplychain.errors import NoAnswer
 
 Floats = npt.NDArray[np.float64]
-BUDGETS = (20_000, 200_000, 1_000_000, 4_000_000)  # diagram nodes allowed, over the tries
+BUDGETS = (20_000, 200_000, 1_000_000, 4_000_000, 12_000_000)  # diagram nodes allowed, over the tries
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,18 +89,33 @@ def function(net: Net, budgets: Sequence[int] = BUDGETS) -> Function:
     used = {arg for index in gates for arg in net.node(index).args if arg < len(net.names)}
     module = Module(net.top, tuple(gates), tuple(sorted(used)))
     with recursion(len(used)):
-        for budget in budgets:
-            for order in orders(net, module):
-                diagram = Diagram(len(order), budget)
-                try:
-                    root = build(net, module, diagram, {leaf: i for i, leaf in enumerate(order)})
-                except BudgetExceeded:
-                    continue
-                return _arrays(net, diagram, root, order)
+        for order, diagram in attempts(net, module, budgets):
+            try:
+                root = build(net, module, diagram, {leaf: i for i, leaf in enumerate(order)})
+            except BudgetExceeded:
+                continue
+            return _arrays(net, diagram, root, order)
     raise NoAnswer(
         f"the function of {len(used)} events needs a diagram of more than {budgets[-1]:,} nodes "
         "under every variable order tried"
     )
+
+
+def attempts(net: Net, module: Module, budgets: Sequence[int]) -> Iterator[tuple[tuple[int, ...], Diagram]]:
+    """Yield variable orders, each with an empty diagram; stop asking once one was enough.
+
+    All orders get the first budget; those that came furthest with it, half of them each time, get the next.
+    """
+    candidates = list(orders(net, module))
+    for budget in budgets:
+        reached = []
+        for place, order in enumerate(candidates):
+            diagram = Diagram(len(order), budget)
+            yield order, diagram
+            reached.append((-diagram.progress, place))
+            diagram.clear()
+        keep = max(2, -(-len(candidates) // 2))
+        candidates = [candidates[place] for _, place in sorted(reached)[:keep]]
 
 
 def _arrays(net: Net, diagram: Diagram, root: int, order: Sequence[int]) -> Function:
@@ -136,4 +151,5 @@ def build(net: Net, module: Module, diagram: Diagram, level: Mapping[int, int]) 
             case _:
                 weights = node.weights or (node.least / node.least,) * len(args)
                 built[index] = diagram.threshold(args, weights, node.least)
+        diagram.progress += 1
     return built[module.root]
