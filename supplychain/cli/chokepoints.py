@@ -144,6 +144,7 @@ def refusals(
     """Show what each state could withhold: all its supply, and apart from that only what it controls on the day."""
     from supplychain.analysis.refusals import MEASURES
     from supplychain.analysis.refusals import refusals as measure
+    from supplychain.cli.matrix import refusal_matrix
     from supplychain.cli.output import progress, show_table
 
     span = months(horizons)
@@ -167,15 +168,21 @@ def refusals(
         *(f"warning: {warning}" for warning in case.warnings),
     ]
     record = {**_head(case), "horizons": list(span), "spread": spread, "solved": found.solved}
-    show_table(
-        found.table,
-        form,
-        output,
-        title=f"Refusal by states: {case.buyer} on {case.on.isoformat()}",
-        columns=_refusal_columns(found),
-        notes=notes,
-        record=record if form is Format.json else None,
-    )
+    title = f"Refusal by states: {case.buyer} on {case.on.isoformat()}"
+    if form is not Format.table:
+        show_table(found.table, form, output, record=record if form is Format.json else None)
+    elif state or high:
+        losing = found.table[found.table["short_run"] > 0]
+        if len(losing) < len(found.table):
+            notes.append(f"{len(found.table) - len(losing)} rows that lose nothing are left out.")
+        show_table(losing, form, output, title=title, columns=_refusal_columns(found), notes=notes)
+    else:
+        matrix, left_out = refusal_matrix(found.table[found.table["horizon"] == span[-1]])
+        lead = [f"Part of the need lost after re-sourcing / in the short run, {span[-1]:g} months after the refusal."]
+        if found.table["plant"].ne("").any():
+            lead.append("Of several plants the one hit worst counts.")
+        more = [*left_out, "--state ISO3 shows the chains of one state."]
+        show_table(matrix, form, output, title=title, lead=lead, notes=[*notes, *more])
 
 
 def _refusal_columns(found: Refusals) -> list[str]:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+_NOISE = 1e-12  # smaller numbers are what sums of fractions leave behind; people are shown 0
 # A cell that a spreadsheet would run as a formula is written with a leading apostrophe (OWASP ASVS 1.2.10).
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "＝", "＋", "－", "＠")
 
@@ -46,14 +47,15 @@ def show_table(
     *,
     title: str = "",
     columns: Sequence[str] | None = None,
+    lead: Sequence[str] = (),
     notes: Sequence[str] = (),
     record: Mapping[str, Any] | None = None,
 ) -> None:
     """Write one table.
 
-    ``columns`` narrows what people see on a terminal; the machine formats always carry every column. ``notes``
-    are lines under the table. ``record`` holds what surrounds the table (date, buyer, warnings): JSON is then
-    ``{**record, "rows": [...]}``, and a bare list of rows without it.
+    ``columns`` narrows what people see on a terminal; the machine formats always carry every column. ``lead`` are
+    lines between the title and the table, ``notes`` lines under it. ``record`` holds what surrounds the table (date,
+    buyer, warnings): JSON is then ``{**record, "rows": [...]}``, and a bare list of rows without it.
     """
     if form is Format.json:
         rows = [plain(dict(zip(table.columns, row, strict=True))) for row in table.itertuples(index=False, name=None)]
@@ -68,7 +70,7 @@ def show_table(
         _flatten(table).to_parquet(buffer, index=False)
         _write_bytes(buffer.getvalue(), output)
     else:
-        write_text(_terminal(table, title, columns, notes), output)
+        write_text(_terminal(table, title, columns, lead, notes), output)
 
 
 def csv_text(table: pd.DataFrame) -> str:
@@ -166,6 +168,7 @@ def _cell(value: Any) -> str:
     if value is None or value == "":
         return "-"
     if isinstance(value, float):
+        value = 0.0 if abs(value) < _NOISE else value
         return f"{value:.4g}" if abs(value) < 1e5 else f"{value:,.0f}"
     if isinstance(value, list):
         return "; ".join(_cell(item) for item in value) if value else "-"
@@ -174,18 +177,23 @@ def _cell(value: Any) -> str:
     return visible(str(value))
 
 
-def _terminal(table: pd.DataFrame, title: str, columns: Sequence[str] | None, notes: Sequence[str]) -> str:
+def _terminal(
+    table: pd.DataFrame, title: str, columns: Sequence[str] | None, lead: Sequence[str], notes: Sequence[str]
+) -> str:
     from rich import box
     from rich.console import Console
     from rich.table import Table
 
     shown = table[list(columns)] if columns else table
-    rich = Table(title=visible(title) or None, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    heading = None if lead else visible(title) or None
+    rich = Table(title=heading, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
     for name in shown.columns:
         rich.add_column(str(name), justify="right" if _numeric(shown[name]) else "left", overflow="fold")
     for row in shown.itertuples(index=False, name=None):
         rich.add_row(*(_escape(_cell(value)) for value in row))
     console = Console(file=io.StringIO(), width=_width(), highlight=False, color_system=None, emoji=False)
+    for line in (title, *lead) if lead else ():
+        console.print(_escape(visible(line)))
     console.print(rich)
     for note in notes:
         console.print(_escape(visible(note)))
