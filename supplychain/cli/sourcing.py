@@ -52,8 +52,8 @@ class Part(StrEnum):
 
 
 _SHOWN = {
-    Part.lines: ["plant", "item", "supply", "site", "share", "today", "change", "unit_cost", "cost", "lead_time_months",
-                 "status", "needs_licence", "citation"],
+    Part.lines: ["plant", "item", "supply", "site", "today", "share", "change", "cost", "lead_time_months", "status",
+                 "control"],
     Part.needs: ["plant", "item", "sources_today", "sources", "stock_days_today", "stock_days", "share_needing_licence",
                  "worst_resourced_before", "worst_resourced_after", "worst_threat"],
     Part.threats: ["threat", "mean_short_run_before", "mean_short_run_after", "mean_resourced_before",
@@ -61,6 +61,8 @@ _SHOWN = {
     Part.losses: ["plant", "item", "threat", "short_run_before", "short_run_after", "resourced_before",
                   "resourced_after"],
 }  # fmt: skip
+_LINES = 40  # of a plan, what people are shown
+_MOVED = 1e-6  # a share that changes by less is as today
 
 
 def register(app: typer.Typer) -> None:
@@ -126,6 +128,7 @@ def source(
                 "failures": found.failures,
             }
             notes = [*case.warnings, "costs are for one year"] + [f"{k}: {v}" for k, v in found.failures.items()]
+            lead: list[str] = []
             table, title, columns = found.table, f"Policies for {case.buyer} on {case.on}", None
             proven = not found.failures and all(p.outcome.proven for p in found.plans.values())
         else:
@@ -139,9 +142,11 @@ def source(
             table, columns = _table(plan, part, form, seed), _SHOWN.get(part)
             record = {"buyer": case.buyer, "on": str(case.on), **_record(plan), "proof": opinion}
             proven = plan.outcome.proven
-            notes = _notes(plan, opinion)
+            lead, notes = _notes(plan, opinion), []
+            if part is Part.lines and form is Format.table:
+                table, notes = _changes(table)
             title = f"Sourcing plan for {case.buyer} on {case.on}: policy {plan.policy.name}"
-    show_table(table, form, output, title=title, columns=columns, notes=notes, record=record)
+    show_table(table, form, output, title=title, columns=columns, lead=lead, notes=notes, record=record)
     return 0 if proven else NoAnswer.exit_code
 
 
@@ -170,6 +175,15 @@ def _table(plan: Plan, part: Part, form: Format, seed: int) -> pd.DataFrame:
         Part.robustness: lambda: robustness.robustness(plan, seed=seed).items,
     }
     return deeper[part]()
+
+
+def _changes(lines: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
+    """Return the lines that change from today, the largest change first, and what is left out of them."""
+    moved = lines[lines["change"].abs() > _MOVED]
+    moved = moved.loc[moved["change"].abs().sort_values(ascending=False, kind="stable").index]
+    shown = moved.head(_LINES).reset_index(drop=True)
+    left = f"{len(moved) - len(shown)} smaller changes and {len(lines) - len(moved)} lines as today are left out"
+    return shown, [f"shares of each plant's need; {left}: --format csv holds all, with citations"]
 
 
 def _record(plan: Plan) -> dict[str, Any]:
