@@ -26,6 +26,7 @@ Working Paper 2010-23. Licence: Etalab 2.0 (https://www.etalab.gouv.fr/licence-o
 places to ISO 3166-1, thousand USD to USD. Flows of 1,000 USD or less are not in the source."""
 _BLANK = ["", "NA", "         NA", "          NA", "           NA", " NA", "NULL"]
 _SHOWN = 25
+_MOST = 1e15  # no trade of a year is larger, in USD or tonnes
 _BLOCK = 1 << 25  # bytes of CSV taken at a time
 _TYPES = {"t": pa.int16(), "i": pa.int16(), "j": pa.int16(), "k": pa.string(), "v": pa.float64(), "q": pa.float64()}
 
@@ -109,11 +110,10 @@ def _explain(file: Path, message: str, problems: Problems) -> None:
         text = str(error).splitlines()[0]
         problems.add("ragged", "every record has the same cells", "was the file cut?", file=file.name, value=text)
         return
-    missing = [name for name in COLUMNS if name not in table.column_names]
+    missing = [name for name in COLUMNS if table.column_names.count(name) != 1]
     for name in missing:
-        problems.add(
-            "column-missing", f"a BACI file has the columns {', '.join(COLUMNS)}", file=file.name, row=1, column=name
-        )
+        rule = f"a BACI file has the columns {', '.join(COLUMNS)}, each once"
+        problems.add("column-missing", rule, file=file.name, row=1, column=name)
     for name in COLUMNS:
         if name in missing or name == "k":
             continue
@@ -139,8 +139,8 @@ def _check(flows: TradeFlows, sources: Any, targets: Any, file: str, problems: P
         ((flows.year < 1900) | (flows.year > 2200), "year", "t is a year", "t", flows.year),
         (flows.exporter < 0, "country", "i is a numeric code of a place", "i", sources),
         (flows.importer < 0, "country", "j is a numeric code of a place", "j", targets),
-        (~(flows.value >= 0), "number", "v is a value of at least 0 and never blank", "v", flows.value),
-        (flows.tonnes < 0, "too-small", "q is at least 0", "q", flows.tonnes),
+        (~((flows.value >= 0) & (flows.value < _MOST)), "number", "v is at least 0 and never blank", "v", flows.value),
+        ((flows.tonnes < 0) | (flows.tonnes > _MOST), "number", "q is at least 0, or blank", "q", flows.tonnes),
         (products[flows.product], "hs6", "k has six digits: keep leading zeros", "k", None),
     ]
     for wrong, code, rule, column, values in rules:

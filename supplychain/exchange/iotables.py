@@ -311,10 +311,9 @@ def _cells(
     cells = np.column_stack(columns)
     keep = np.array([any(row) for row in rows]) & ~np.isnan(cells).all(axis=1)
     cells, rows = cells[keep], [row for row, good in zip(rows, keep, strict=True) if good]
-    if np.isnan(cells).any():
-        at = np.argwhere(np.isnan(cells))[0]
-        problems.add(
-            "blank", "no cell of the table is blank", file=path.name, row=int(at[0]) + headers + 1, column=str(at[1])
-        )
+    if not np.isfinite(cells).all():
+        at = np.argwhere(~np.isfinite(cells))[0]
+        rule = "every cell of the table is a number; none is blank"
+        problems.add("blank", rule, file=path.name, row=int(at[0]) + headers + 1, column=str(at[1]))
         problems.raise_if_any()
     return cells, rows, header, hashlib.sha256(data).hexdigest()

@@ -6,6 +6,7 @@ import csv
 import re
 import unicodedata
 from collections.abc import Iterable
+from functools import cache
 
 import pandas as pd
 
@@ -22,8 +23,9 @@ def mapping(name: str) -> dict[str, dict[str, str]]:
         return {row.pop(key): row for row in reader}
 
 
+@cache
 def bundled() -> Package:
-    """Return the bundled network."""
+    """Return the bundled network; it is read once and must not be changed."""
     return read_package(datasets() / "semiconductors", "network")
 
 
