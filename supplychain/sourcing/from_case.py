@@ -4,6 +4,7 @@ leaves."""
 from __future__ import annotations
 
 from dataclasses import replace
+from difflib import get_close_matches
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ import pandas as pd
 
 from supplychain.analysis.cascade import cascade
 from supplychain.case import Case
-from supplychain.errors import UsageError
+from supplychain.errors import Problems, UsageError
 from supplychain.network import DAYS_PER_MONTH, Compiled
 from supplychain.shocks import Shocks, refuse_all, refused_by, remove_organisations, states
 from supplychain.sourcing.market import GROUP, OTHERS, Market, read_market
@@ -38,12 +39,28 @@ def problem_from_case(case: Case, policy: Policy) -> SourcingProblem:
     node, supply = np.unique(compiled.offer_supply[offer], return_inverse=True)
     supplies = _supplies(case, node)
     found = read_market(needs, supplies, need, supply, case.network.items, _plant_lanes(case), case.assumptions)
+    _check(case, policy, needs, found)
     usable = ~np.isnan(found.price)
     lines = _lines(case, policy, needs, found, need, supply, offer)
     threats = _threats(case, policy, offer[usable])
     problem = _assemble(case, policy, needs, supplies, found, lines[usable].reset_index(drop=True), threats)
     check_problem(problem)
     return problem
+
+
+def _check(case: Case, policy: Policy, needs: pd.DataFrame, market: Market) -> None:
+    """Raise InputError for regimes that the book does not know, and for unknown demand where prices are money."""
+    faults = Problems()
+    known = sorted(case.book.tables["regimes"]["regime"].astype(str))
+    for name in sorted(set(policy.caps.regimes) - set(known)):
+        near = get_close_matches(name, known, n=1)
+        cure = f"did you mean {near[0]}?" if near else "see `supplychain show`"
+        faults.add("policy-regime", "the book has no such regime", cure, column="caps.regimes", value=name)
+    if market.currency != "index":
+        for row in needs[needs["demand_blank"]].itertuples():
+            place: dict[str, Any] = {"table": "plants", "column": "demand", "value": f"{row.plant} x {row.item}"}
+            faults.add("sourcing-demand", "demand must be known where prices are money", "give a number", **place)
+    faults.raise_if_any()
 
 
 def _pooled(case: Case) -> Case:
@@ -74,6 +91,7 @@ def _needs(case: Case) -> pd.DataFrame:
     for column, blank in (("demand", 1.0), ("margin_usd", np.nan)):
         values = recorded[column].reindex(keys).to_numpy(float) if column in recorded else np.full(len(table), np.nan)
         table[column] = np.where(np.isnan(values), blank, values)
+        table[f"{column}_blank"] = np.isnan(values)
     unit = recorded["unit"].reindex(keys).fillna("").to_numpy(object) if "unit" in recorded else ""
     table["unit"] = unit
     table = table[table["demand"] > 0]
@@ -213,6 +231,8 @@ def _assemble(
     lines = lines.assign(supply=place[lines["supply"].to_numpy(np.int64)])
     sort = np.lexsort((lines["supply"], lines["need"]))
     demand = needs["demand"].to_numpy(float)
+    blank = int(needs["demand_blank"].sum())
+    unknown = [f"the demand of {blank} need(s) is not recorded and counts as 1 a year"] if blank else []
     return SourcingProblem(
         buyer=case.buyer,
         currency=market.currency,
@@ -234,7 +254,7 @@ def _assemble(
         period_months=months,
         strike=round(policy.horizon.strikes_month / months),
         threats=tuple(Threat(t.name, t.kind, t.factor[sort]) for t in threats),
-        notes=(*case.warnings, *market.notes),
+        notes=(*case.warnings, *market.notes, *unknown),
     )
 
 

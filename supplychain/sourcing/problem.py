@@ -36,6 +36,7 @@ _SUPPLIES = {
     "new": False,
     "ready_months": 0.0,
     "quality": "",
+    "unit_cost": np.nan,
 }
 _LINES = {
     "unit_cost": 0.0,

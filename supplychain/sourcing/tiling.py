@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from difflib import get_close_matches
 from functools import cached_property
 from itertools import pairwise
 
@@ -92,6 +93,7 @@ def build(
     0). `secured` (threats x needs) limits the N-1 rows to some pairs. `threatened`: reserves and stock are worth
     having for a reason that stands outside the model.
     """
+    check_tiers(problem, policy)
     scenarios = drawn(problem, policy)
     baseline = 1.0 - sum(scenario.probability for scenario in scenarios)
     threats = named_threats(problem, policy)
@@ -111,6 +113,21 @@ def build(
         families.append(np.full(linear.matrix.shape[0] - sum(map(len, families)), "exposure_rows", dtype=object))
     every, found, seats = np.concatenate(families), tuple(softs + secure), tuple(core.gate)
     return SourcingModel(problem, policy, linear, block, found, scenarios, every, seats, core.tiered, kept)
+
+
+def check_tiers(problem: SourcingProblem, policy: Policy) -> None:
+    """Raise InputError for price tiers of supplies that are not there or have no price of their own to start from."""
+    faults = Problems()
+    price = dict(zip(problem.supplies["supply"], problem.supplies["unit_cost"].tolist(), strict=True))
+    for i, tier in enumerate(policy.price_tiers):
+        place: dict[str, Any] = {"column": f"price_tiers.{i}.supply", "value": tier.supply}
+        if tier.supply not in price:
+            near = get_close_matches(tier.supply, list(price), n=1)
+            faults.add("policy-tiers", "no such supply", f"did you mean {near[0]}?" if near else "", **place)
+        elif not np.isfinite(price[tier.supply]) or problem.currency == "index":
+            rule = "a price tier needs a supply with a recorded unit_cost, and prices in money"
+            faults.add("policy-tiers", rule, "record the prices, or remove the tier", **place)
+    faults.raise_if_any()
 
 
 def drawn(problem: SourcingProblem, policy: Policy) -> tuple[Scenario, ...]:

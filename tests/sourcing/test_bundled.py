@@ -11,6 +11,8 @@ import pytest
 from supplychain.analysis.cascade import cascade
 from supplychain.case import Case
 from supplychain.cli import run
+from supplychain.errors import InputError
+from supplychain.locate import models
 from supplychain.sourcing import compare, load_policy, presets, source
 from supplychain.sourcing.alternatives import alternatives, qualify_first, ranges
 from supplychain.sourcing.explain import reasons, rule_prices
@@ -35,8 +37,13 @@ def secure(case):
     return source(case, "n-1-secure")
 
 
-def test_five_policies_in_one_table(case):
-    found = compare(case, presets())
+@pytest.fixture(scope="module")
+def compared():
+    return compare(Case.bundled(), presets())
+
+
+def test_five_policies_in_one_table(compared):
+    found = compared
     assert list(found.table["policy"]) == ["today", *presets()]
     assert not found.failures
     assert (found.table.loc[1:, "status"] == "optimal").all()
@@ -207,3 +214,27 @@ def test_n_1_secure_stands_when_whatif_takes_each_large_supplier_away(case, secu
         came = np.bincount(problem.need, promised * made[at][problem.supply], len(problem.needs)) + stock
         allowed = np.array([given.get((n, f"supplier:{firm}"), 0.0) for n in range(len(problem.needs))])
         assert (came >= 0.9 - allowed - 1e-6).all(), firm
+
+
+def test_every_shipped_policy_gives_its_expected_result(compared):
+    """A change of engine, policy or data shows itself here as numbers. If it is meant, write them anew:
+    supplychain source --compare --format csv --output models/policies/expected.csv"""
+    expected = pd.read_csv(models() / "policies" / "expected.csv").set_index("policy")
+    found = compared.table.set_index("policy")
+    assert list(found.index) == list(expected.index)
+    for column in expected.columns.drop("gap"):
+        ours, theirs = found[column], expected[column]
+        if pd.api.types.is_numeric_dtype(theirs):
+            np.testing.assert_allclose(ours.astype(float), theirs, rtol=1e-4, atol=1e-4, err_msg=column)
+        else:
+            assert ours.fillna("").tolist() == theirs.fillna("").tolist(), column
+
+
+def test_a_cap_on_a_regime_that_the_book_does_not_know_is_refused(case):
+    with pytest.raises(InputError, match="did you mean us-sme-2023"):
+        source(case, load_policy("cheapest").with_(**{"caps.regimes": {"us-sme-2032": 0.5}}))
+    capped = source(case, load_policy("cheapest").with_(**{"caps.regimes": {"us-sme-2023": 0.2}}))
+    under = capped.problem.under("us-sme-2023") if "us-sme-2023" in capped.problem.regime_names else None
+    if under is not None:
+        share = np.bincount(capped.problem.need, capped.contracts.buy[:, -1] * under, len(capped.problem.needs))
+        assert share.max() <= 0.2 + max((r.amount for r in capped.outcome.relaxed), default=0.0) + 1e-6

@@ -18,7 +18,7 @@ def _two(threats=None, **columns):
         {"supply": ["s", "t"], "organisation": ["s", "t"], "site": ["CHN", "JPN"], **columns.pop("supplies", {})}
     )
     lines = pd.DataFrame({"plant": "a", "item": "x", "supply": ["s", "t"], "unit_cost": [1.0, 2.0], **columns})
-    return make_problem(needs, supplies, lines, threats=threats or {})
+    return make_problem(needs, supplies, lines, threats=threats or {}, currency="USD")
 
 
 REFUSALS = {

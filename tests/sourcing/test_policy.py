@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from supplychain.errors import InputError, UsageError
 from supplychain.sourcing.policy import load_policy, policy_from, presets
@@ -64,3 +68,20 @@ def test_with_checks_like_a_file():
     assert load_policy("cheapest").with_(**{"caps.supplier": 0.5}).caps.supplier == 0.5
     with pytest.raises(InputError):
         load_policy("cheapest").with_(**{"caps.supplier": 7})
+
+
+_WORDS = st.sampled_from(
+    ["caps", "horizon", "secure", "sources", "scenarios", "supplier", "months", "periods", "gap", "x", ""]
+)
+_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(_WORDS, inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@given(st.dictionaries(_WORDS, _VALUES, max_size=4))
+@settings(max_examples=200, deadline=None)
+def test_whatever_a_file_holds_is_a_policy_or_refused(record):
+    with suppress(InputError):
+        assert policy_from({"name": "drawn", **record}).name == "drawn"

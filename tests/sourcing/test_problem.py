@@ -95,3 +95,12 @@ def test_no_trickle_through_a_closed_supply():
     plan = make_plan(make_problem(needs, supplies, lines), policy_from({"name": "p"}))
     assert plan.summary["total_cost"] == pytest.approx(50.0)
     assert plan.lines.set_index("supply")["share"].get("s", 0.0) == 0.0
+
+
+def test_price_tiers_must_fit_the_data():
+    needs, supplies, lines = _tables()
+    problem = make_problem(needs, supplies.assign(unit_cost=[1.0, np.nan]), lines, currency="USD")
+    for name, said in (("ss", "did you mean s?"), ("t", "recorded unit_cost")):
+        tier = {"supply": name, "above": 1.0, "unit_cost": 0.5}
+        with pytest.raises(InputError, match=said.replace("?", r"\?")):
+            make_plan(problem, policy_from({"name": "p", "price_tiers": [tier]}))
