@@ -47,6 +47,7 @@ class Part(StrEnum):
     weeks = "weeks"
     phases = "phases"
     costs = "costs"
+    regrets = "regrets"
 
 
 _SHOWN = {

@@ -15,7 +15,7 @@ from supplychain.sourcing import Plan
 from supplychain.whatif.apply import Applied, apply
 from supplychain.whatif.choke import choke_points
 from supplychain.whatif.outlook import HORIZONS, LOSSES, NEED, Outlook, outlook, split, waiting
-from supplychain.whatif.regret import Regret, plan_before, regret
+from supplychain.whatif.regret import Regret, plan_before, regret, regret_matrix
 from supplychain.whatif.scenario import Scenario
 from supplychain.whatif.timeline import Timeline, timeline
 
@@ -55,6 +55,8 @@ class Comparison:
     weeks: scenario, week, day, measure, loss, loss_high (the baseline is a scenario of its own here). phases: scenario,
       day, what.
     costs: scenario, needs_leave, licence_days, currency, held, new, regret, held_unmet, new_unmet, note.
+    regrets: plan, scenario, cost, regret, largest, expected: each scenario's plan under each other (two scenarios or
+    more).
     """
 
     case: Case
@@ -69,12 +71,13 @@ class Comparison:
     weeks: pd.DataFrame
     phases: pd.DataFrame
     costs: pd.DataFrame
+    regrets: pd.DataFrame
     warnings: tuple[str, ...]
 
     @property
     def tables(self) -> dict[str, pd.DataFrame]:
         """Every table by its name."""
-        names = ("headline", "needs", "plants", "split", "choke_points", "times", "weeks", "phases", "costs")
+        names = ("headline", "needs", "plants", "split", "choke_points", "times", "weeks", "phases", "costs", "regrets")
         return {name: getattr(self, name) for name in names}
 
 
@@ -109,6 +112,7 @@ def compare(
         weeks=_all(base, sides, "weeks"),
         phases=_all(base, sides, "phases"),
         costs=_costs(base, sides),
+        regrets=_regrets(base, sides),
         warnings=tuple(dict.fromkeys([*case.warnings, *(w for side in sides for w in _told(side))])),
     )
 
@@ -218,6 +222,13 @@ def _costs(base: Side, sides: Sequence[Side]) -> pd.DataFrame:
              "regret": r.regret, "held_unmet": r.held_unmet, "new_unmet": r.new_unmet, "note": r.note}
         )  # fmt: skip
     return pd.DataFrame(rows)
+
+
+def _regrets(base: Side, sides: Sequence[Side]) -> pd.DataFrame:
+    """The regret of every plan under every scenario; with one scenario `costs` says it all."""
+    if len(sides) < 2:
+        return pd.DataFrame(columns=["plan", "scenario", "cost", "regret", "largest", "expected"])
+    return regret_matrix([base.applied, *(side.applied for side in sides)])
 
 
 def _all(base: Side, sides: Sequence[Side], table: str) -> pd.DataFrame:

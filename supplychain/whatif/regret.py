@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -47,6 +48,42 @@ def plan_before(case: Case, policy: Policy | None = None) -> Plan:
     return make_plan(problem_from_case(case, policy), policy)
 
 
+def regret_matrix(cases: Sequence[Applied], policy: Policy | None = None) -> pd.DataFrame:
+    """Return what the plan made for one scenario costs under each other: plan, scenario, cost, regret (against the plan
+    made for it), and per plan `largest` (its largest regret over the scenarios) and, where every scenario but the first
+    (the baseline) has a probability, `expected` cost. The plan with the smallest largest regret is the minimax one."""
+    policy = policy or load_policy("cheapest")
+    problems = {applied.scenario.name: _limited(applied, policy) for applied in cases}
+    made: dict[str, tuple[Plan, pd.Series[float]]] = {}
+    for name, (problem, limited, output) in problems.items():
+        try:
+            made[name] = make_plan(limited, policy), pd.Series(output, index=problem.supplies["supply"])
+        except NoAnswer:
+            continue
+    rows = []
+    for scenario, (problem, _, output) in problems.items():
+        for name, (plan, usual) in made.items():
+            # A plan counts on what its makers can make under its own scenario; it loses what they make less than that.
+            counted = usual.reindex(pd.Index(problem.supplies["supply"])).fillna(1.0).to_numpy(float)
+            left = np.minimum(output / np.where(counted > 0, counted, 1.0), 1.0)
+            purchase, unmet = _cost(problem, policy, _delivered(problem, plan, left))
+            rows.append((name, scenario, purchase + unmet))
+    table = pd.DataFrame(rows, columns=["plan", "scenario", "cost"])
+    if table.empty:
+        return table.assign(regret=[], largest=[], expected=[])
+    table["regret"] = table["cost"] - table.groupby("scenario")["cost"].transform("min")
+    table["largest"] = table.groupby("plan")["regret"].transform("max")
+    chance = {applied.scenario.name: applied.scenario.probability for applied in cases}
+    others = [value for name, value in list(chance.items())[1:]]
+    table["expected"] = np.nan
+    if others and all(value is not None for value in others):
+        first = next(iter(chance))
+        chance[first] = 1.0 - sum(value for value in others if value is not None)
+        weighed = table["cost"] * table["scenario"].map(chance).astype(float)
+        table["expected"] = weighed.groupby(table["plan"]).transform("sum")
+    return table
+
+
 def regret(applied: Applied, held: Plan) -> Regret:
     """Return what the held plan costs under the scenario against one made for it. Flows refused on the scenario's day
     deliver nothing; what a maker can still make in the short run limits both plans; unmet demand costs its margin."""
@@ -54,33 +91,41 @@ def regret(applied: Applied, held: Plan) -> Regret:
     if applied.case is applied.base and not (applied.outages or applied.ramps or applied.actions):
         return _nothing(held)
     try:
-        problem = problem_from_case(applied.at(HORIZON), policy)
-        output = _output(applied, problem)
-        limited = replace(problem, supplies=problem.supplies.assign(capacity=_capacity(problem, output)))
+        problem, limited, output = _limited(applied, policy)
         plan = make_plan(limited, policy)
     except NoAnswer as error:
         return Regret(held.problem.currency, note=str(error).splitlines()[0])
-    lines, needs, supplies = problem.lines, problem.needs, problem.supplies
-    keys = _keys(problem)
-    before = pd.Series(held.contracts.buy[:, -1], index=_keys(held.problem)).reindex(keys).fillna(0.0).to_numpy(float)
-    kept = before * output[problem.supply] * ~problem.closed
-    price = margins(problem, policy) * needs["demand"].to_numpy(float)
-    unit = lines["unit_cost"].to_numpy(float) * problem.line_demand
-    fees = supplies["qualification_cost"].to_numpy(float) * supplies["new"].to_numpy(bool)
-
-    def cost(share: Floats) -> tuple[float, float]:
-        unmet = np.clip(1.0 - np.bincount(problem.need, share, len(needs)), 0.0, 1.0)
-        used = np.bincount(problem.supply, share, len(supplies)) > 1e-9
-        scale = problem.periods
-        return float(share @ unit * scale + fees[used].sum()), float(unmet @ price * scale)
-
-    held_purchase, held_unmet = cost(kept)
-    new_purchase, new_unmet = cost(plan.contracts.buy[:, -1])
+    held_purchase, held_unmet = _cost(problem, policy, _delivered(problem, held, output))
+    new_purchase, new_unmet = _cost(problem, policy, plan.contracts.buy[:, -1])
     total_held, total_new = held_purchase + held_unmet, new_purchase + new_unmet
     return Regret(
         problem.currency, total_held, total_new, held_purchase, new_purchase, held_unmet, new_unmet,
         total_held - total_new, "; ".join(plan.relaxed[:3]),
     )  # fmt: skip
+
+
+def _limited(applied: Applied, policy: Policy) -> tuple[SourcingProblem, SourcingProblem, Floats]:
+    """Return the problem under the scenario, the same with what makers can still make, and that part by supply."""
+    problem = problem_from_case(applied.at(HORIZON), policy)
+    output = _output(applied, problem)
+    return problem, replace(problem, supplies=problem.supplies.assign(capacity=_capacity(problem, output))), output
+
+
+def _delivered(problem: SourcingProblem, plan: Plan, output: Floats) -> Floats:
+    """Share of each need that a plan made elsewhere still delivers on each line."""
+    bought = pd.Series(plan.contracts.buy[:, -1], index=_keys(plan.problem)).reindex(_keys(problem)).fillna(0.0)
+    return np.asarray(bought.to_numpy(float) * output[problem.supply] * ~problem.closed)
+
+
+def _cost(problem: SourcingProblem, policy: Policy, share: Floats) -> tuple[float, float]:
+    """Return what shares of the needs cost over the horizon: purchase and qualification, margin of what is unmet."""
+    supplies, needs = problem.supplies, problem.needs
+    price = margins(problem, policy) * needs["demand"].to_numpy(float)
+    unit = problem.lines["unit_cost"].to_numpy(float) * problem.line_demand
+    fees = supplies["qualification_cost"].to_numpy(float) * supplies["new"].to_numpy(bool)
+    unmet = np.clip(1.0 - np.bincount(problem.need, share, len(needs)), 0.0, 1.0)
+    used = np.bincount(problem.supply, share, len(supplies)) > 1e-9
+    return float(share @ unit * problem.periods + fees[used].sum()), float(unmet @ price * problem.periods)
 
 
 def _nothing(held: Plan) -> Regret:
