@@ -94,7 +94,7 @@ def _months(start: str, end: str) -> npt.NDArray[np.datetime64]:
     count = int((last - first).astype(int)) + 1
     if not 0 < count <= MAX_MONTHS:
         raise UsageError(f"from {start} to {end} are {count} months; give 1 to {MAX_MONTHS}")
-    return np.arange(first, last + 1).astype("datetime64[D]")
+    return np.arange(first, last + np.timedelta64(1, "M")).astype("datetime64[D]")
 
 
 def _regimes(case: Case, instruments: str) -> str:

@@ -255,7 +255,7 @@ def law_days(case: Case, weeks: int) -> list[date]:
     """Return the days in the weeks after the case's day on which a date of the book falls."""
     breaks = case.book.law.breaks.astype("datetime64[D]")
     first = np.datetime64(case.on, "D")
-    inside = breaks[(breaks > first) & (breaks <= first + 7 * weeks)]
+    inside = breaks[(breaks > first) & (breaks <= first + np.timedelta64(7 * weeks, "D"))]
     return [pd.Timestamp(day).date() for day in inside]
 
 
