@@ -54,13 +54,15 @@ def run(
     failed = place[np.concatenate(members)] if members else np.zeros(0, dtype=np.int64)
     sectors = np.zeros(n, dtype=np.int64) if sector is None else sector[rank]
     arrays = (_arranged(down, rank, place), _arranged(up, rank, place))
+    most_links = BATCH_SHARE * (len(down.weight) + len(up.weight))
     scale = (out[rank], sectors, sector is not None, np.bincount(sectors, out[rank]))
     found = np.zeros((5, len(members)))
     workers = threads or max(1, min(os.cpu_count() or 1, len(members)))
     lanes = max(1, min(LANES, -(-len(members) // workers), LANE_BYTES // (24 * n)))
 
     def work(worker: int) -> None:
-        _shocks(worker, workers, lanes, *arrays, share, scale, start, failed, limit, drop, down.leak, up.leak, found)
+        fixed = (share, scale, start, failed, limit, drop, down.leak, up.leak, found)
+        _shocks(worker, workers, lanes, most_links, *arrays, *fixed)
 
     if workers == 1:
         work(0)
@@ -305,6 +307,7 @@ def _shocks(
     worker: int,
     workers: int,
     lanes: int,
+    most_links: float,
     down: Any,
     up: Any,
     share: Any,
@@ -327,7 +330,6 @@ def _shocks(
     lost, sums, largest, moved = np.empty((firms, lanes)), np.empty(lanes), np.empty(lanes), np.empty(lanes)
     lane_shock, done = np.full(lanes, -1), np.empty(lanes, dtype=np.int64)
     clock = np.zeros(1, dtype=np.int64)
-    most_links = BATCH_SHARE * (len(down[3]) + len(up[3]))
     shock, busy = worker, 0
     shocks = len(start) - 1
     while shock < shocks or busy:

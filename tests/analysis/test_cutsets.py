@@ -107,7 +107,7 @@ def random_gates(draw: st.DrawFn, negations: bool = False) -> dict[str, Gate]:
     return gates
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(st.data())
 def test_three_ways_and_brute_force_agree_on_random_networks(data: st.DataObject) -> None:
     gates = random_gates(data.draw)
@@ -129,7 +129,7 @@ def test_integer_programs_enumerate_the_same_sets(data: st.DataObject) -> None:
     assert enumerate_minimal(gates, top) == brute_force(gates, top)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.data())
 def test_minimal_solutions_of_networks_with_negations(data: st.DataObject) -> None:
     gates = random_gates(data.draw, negations=True)

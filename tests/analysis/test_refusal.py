@@ -64,7 +64,7 @@ def every(n: int) -> np.ndarray[Any, np.dtype[np.bool_]]:
 @pytest.mark.parametrize("horizon", [2.0, 12.0, math.inf])
 def test_both_games_are_the_cascade(horizon: float) -> None:
     compared = 0
-    for seed in range(25):
+    for seed in range(12):
         case = random_case(seed)
         k = case.compiled
         players = [state for state in STATES if state in k.places]
@@ -81,12 +81,12 @@ def test_both_games_are_the_cascade(horizon: float) -> None:
         single = OfferGame(k, [str(i) for i in range(len(masks))], np.array(masks).T, target(case), horizon)
         assert np.abs(single(np.eye(len(masks), dtype=bool)) - expected).max() <= 1e-9
         compared += len(masks)
-    assert compared > 80
+    assert compared > 40
 
 
 def test_games_on_lanes_are_the_cascade_too() -> None:
     found = 0
-    for seed in range(20):
+    for seed in range(12):
         case = random_case(seed, lanes=True)
         k = case.compiled
         if pooled(k):
@@ -99,14 +99,14 @@ def test_games_on_lanes_are_the_cascade_too() -> None:
         assert game(np.ones((1, len(masks)), dtype=bool))[0] == pytest.approx(expected, abs=1e-9)
         with pytest.raises(UsageError, match="lanes"):
             state_game(case, 12.0)
-    assert found > 5
+    assert found > 3
 
 
 @pytest.mark.parametrize("horizon", [6.0, 60.0, math.inf])
 def test_cut_sets_at_nothing_left_are_the_coalitions_of_total_loss(horizon: float) -> None:
     """The Boolean fault tree and the real-valued cascade meet where everything is lost."""
     several = 0
-    for seed in range(40):
+    for seed in range(25):
         case = random_case(seed, all_known=True)
         game = state_game(case, horizon)
         by_loss = minimal_coalitions(game, game.players, 1.0)
@@ -114,7 +114,7 @@ def test_cut_sets_at_nothing_left_are_the_coalitions_of_total_loss(horizon: floa
         sets = list(minimal_cut_sets(built.tree.gates, TOP).sets())
         assert sets == [tuple(sorted(members)) for members in by_loss.found], seed
         several += len(sets) > 1
-    assert several > 2
+    assert several > 1
 
 
 def plain_lost(case: Case, by: str, below: float, horizon: float, chosen: set[str], lose_unknown: bool) -> bool:
@@ -175,7 +175,7 @@ def plain_lost(case: Case, by: str, below: float, horizon: float, chosen: set[st
 @pytest.mark.parametrize("unknown", ["kept", "lost"])
 def test_cut_sets_below_any_threshold_agree_with_plain_loops(by: Any, unknown: Any) -> None:
     random = np.random.default_rng(5)
-    for seed in range(15):
+    for seed in range(9):
         case = random_case(seed)
         below = float(random.choice([0.0, 0.2, 0.45]))
         horizon = float(random.choice([3.0, 24.0, math.inf]))
