@@ -24,11 +24,11 @@ from typing import Any, Final
 
 from supplychain import __version__
 from supplychain.errors import EnvironmentFault, SupplychainError, UsageError
+from supplychain.whatif.begin import quiet, ready
 from supplychain.whatif.store import Store
 from supplychain.whatif.sweep import plan_text, run_text
 
 RETRIES: Final = 2  # times that a run whose worker died is tried again
-_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "ARROW_NUM_THREADS")
 Step = Callable[[str], None]
 Job = Callable[[str, int], str]
 
@@ -77,10 +77,10 @@ def _pool(
     store: Store, batch: deque[int], path: str, workers: int, timeout: float, clock: _Clock, job: Job
 ) -> tuple[list[int], list[int]]:
     """Work off ``batch`` with one pool; return the runs in flight when it broke, and those that hung."""
-    pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_quiet)
+    pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=quiet)
     flying: dict[Future[str], tuple[int, float]] = {}
     try:
-        pool.submit(_ready).result()  # the time of a run does not hold the start of its process
+        pool.submit(ready).result()
         while batch or flying:
             while batch and len(flying) < (2 * workers if workers > 1 else 1):
                 number = batch.popleft()
@@ -222,19 +222,6 @@ def _text(path: str) -> str:
 
 def _from_file(path: str, number: int) -> str:
     return run_text(_text(path), number)
-
-
-def _quiet() -> None:
-    """Each worker computes on one thread: the runs are the parallel part."""
-    import signal
-
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    for name in _THREADS:
-        os.environ.setdefault(name, "1")
-
-
-def _ready() -> None:
-    """What a process does first: be there."""
 
 
 class _Clock:

@@ -136,4 +136,4 @@ def fresh(actions: list[dict[str, object]]) -> Case:
 
 
 TestSession = Session.TestCase
-TestSession.settings = settings(max_examples=6, stateful_step_count=6, deadline=None)
+TestSession.settings = settings(max_examples=5, stateful_step_count=5, deadline=None)

@@ -23,6 +23,7 @@ from supplychain.whatif.scenario import load_scenario, scenario_from
 from supplychain.whatif.store import TABLE, opened
 from supplychain.whatif.sweep import CaseSpec, Plan, World, make_plan, plan_from, plan_text, run_text
 from supplychain.whatif.uncertain import redrawn, renumbered
+from tests.whatif.jobs import hangs, slow_or_deadly
 
 DIMS = (Dimension("a", "parameter", 0.0, 1.0, 0.5), Dimension("b", "assumption", 10.0, 20.0, 12.0))
 SPEC = CaseSpec(buyer="IND", products=("quantum-computer",), on="2026-11-01")
@@ -155,21 +156,6 @@ def test_killed_and_resumed_the_sweep_gives_the_same_bytes(tmp_path: Path) -> No
     (tmp_path / "other" / "letter.txt").write_text("dear")
     with pytest.raises(UsageError, match="no sweep"), opened(tmp_path / "other", made):
         pass
-
-
-def slow_or_deadly(path: str, number: int) -> str:
-    """A job for the pool: run 1 always kills its worker, run 2 the first time, the others take a moment."""
-    mark = Path(path).with_suffix(f".{number}")
-    if number == 1 or (number == 2 and not mark.exists()):
-        mark.touch()
-        os.kill(os.getpid(), signal.SIGKILL)
-    time.sleep(0.05)
-    return json.dumps({"run": number, "scenario": "x", "draw": number, "in_force_12_short": 1.0})
-
-
-def hangs(path: str, number: int) -> str:
-    time.sleep(60 if number == 0 else 0)
-    return json.dumps({"run": number, "scenario": "x", "draw": number, "in_force_12_short": 1.0})
 
 
 def test_dead_workers_are_replaced_and_a_poisoned_run_is_listed(tmp_path: Path) -> None:
