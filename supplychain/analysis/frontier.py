@@ -61,7 +61,7 @@ def run(
     lanes = max(1, min(LANES, -(-len(members) // workers), LANE_BYTES // (24 * n)))
 
     def work(worker: int) -> None:
-        fixed = (share, scale, start, failed, limit, drop, down.leak, up.leak, found)
+        fixed: tuple[Any, ...] = (share, scale, start, failed, limit, drop, down.leak, up.leak, found)
         _shocks(worker, workers, lanes, most_links, *arrays, *fixed)
 
     if workers == 1:
