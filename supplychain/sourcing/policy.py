@@ -223,8 +223,8 @@ def load_policy(name: str | Path) -> Policy:
     path = bundled if text in presets() else Path(text)
     if not path.is_file():
         near = difflib.get_close_matches(text, presets(), n=1, cutoff=0.4)
-        hint = f"; did you mean {near[0]}?" if near else ""
-        raise UsageError(f"no policy {text!r}{hint} Bundled: {', '.join(presets())}; or name a TOML file")
+        hint = f" Did you mean {near[0]}?" if near else ""
+        raise UsageError(f"no policy {text!r}.{hint} Bundled: {', '.join(presets())}; or name a TOML file")
     try:
         raw = path.read_bytes()
     except OSError as error:

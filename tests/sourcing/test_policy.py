@@ -56,7 +56,7 @@ def test_all_faults_at_once():
 
 
 def test_unknown_policy_and_broken_file(tmp_path):
-    with pytest.raises(UsageError, match="did you mean cheapest"):
+    with pytest.raises(UsageError, match=r"(?i)did you mean cheapest"):
         load_policy("cheapst")
     broken = tmp_path / "broken.toml"
     broken.write_text("caps = [")
