@@ -57,9 +57,9 @@ def outlook(
 ) -> Outlook:
     """Return the losses under the scenario. With one bound, the ends ``*_high`` repeat it."""
     months = tuple(sorted(float(horizon) for horizon in horizons))
-    frames, statuses = [], set()
-    spans = [months] if applied.constant else [(month,) for month in months]
-    for span in spans:
+    statuses: set[str] = set()
+    parts: dict[str, list[Floats]] = {end: [] for end in LOSSES}
+    for span in [months] if applied.constant else [(month,) for month in months]:
         case = applied.at(span[-1])
         found: dict[str, Floats] = {}
         for bound, names in zip(bounds, (("after", "short"), ("after_high", "short_high")), strict=False):
@@ -70,19 +70,49 @@ def outlook(
             found[names[0]], found[names[1]] = np.minimum(after, short), short
         for low, high in (("after", "after_high"), ("short", "short_high")):
             found[high] = np.maximum(found.get(high, found[low]), found[low])
-        needs = case.needs[NEED]
-        rows = np.repeat(np.arange(len(needs)), len(MEASURES) * len(span))
-        frame = needs.iloc[rows].reset_index(drop=True)
-        frame["measure"] = np.tile(np.repeat(np.array(MEASURES, object), len(span)), len(needs))
-        frame["horizon"] = np.tile(np.array(span), len(needs) * len(MEASURES))
-        frames.append(frame.assign(**{name: found[name].ravel() for name in LOSSES}))
-    losses = pd.concat(frames, ignore_index=True)
-    losses = losses.sort_values(
-        ["item", "destination", "plant", "measure", "horizon"], kind="stable", ignore_index=True
+        for end in LOSSES:
+            parts[end].append(found[end])
+    lost = {end: np.concatenate(parts[end], axis=2) for end in LOSSES}
+    needs, weights = applied.case.needs[NEED], need_weights(applied.case)
+    plants, at_risk = _plants(needs, weights["margin"].to_numpy(float), lost)
+    weight = weights["weight"].to_numpy(float)
+    mean = {end: np.einsum("n,nbt->bt", weight, lost[end])[None] for end in LOSSES}
+    at_all = {f"margin_{end}": _total(at_risk[f"margin_{end}"])[None] for end in LOSSES}
+    return Outlook(
+        applied,
+        months,
+        _frame(needs, lost, months),
+        _frame(plants, at_risk, months),
+        _frame(pd.DataFrame(index=[0]), {**mean, **at_all}, months),
+        tuple(sorted(statuses)),
     )
-    weights = need_weights(applied.case)
-    plants = _plants(losses, weights)
-    return Outlook(applied, months, losses, plants, _headline(losses, plants, weights), tuple(sorted(statuses)))
+
+
+def _frame(keys: pd.DataFrame, values: dict[str, Floats], months: Sequence[float]) -> pd.DataFrame:
+    """Return one row per key, measure and horizon, in this order, of arrays (keys, B, T)."""
+    rows = np.repeat(np.arange(len(keys)), len(MEASURES) * len(months))
+    frame = keys.iloc[rows].reset_index(drop=True)
+    frame["measure"] = np.tile(np.repeat(np.array(MEASURES, object), len(months)), len(keys))
+    frame["horizon"] = np.tile(np.array(months), len(keys) * len(MEASURES))
+    return frame.assign(**{name: array.ravel() for name, array in values.items()})
+
+
+def _plants(needs: pd.DataFrame, margin: Floats, lost: dict[str, Floats]) -> tuple[pd.DataFrame, dict[str, Floats]]:
+    """Return the plants (a country's destinations where there are none) and, by end, the loss of each one's worst
+    need and the largest margin at risk of its needs."""
+    place = np.where(needs["plant"] == "", needs["destination"], needs["plant"]).astype(str)
+    names, of = np.unique(place, return_inverse=True)
+    order = np.argsort(of, kind="stable")
+    starts = np.searchsorted(of[order], np.arange(len(names)))
+    found = {end: np.maximum.reduceat(array[order], starts, axis=0) for end, array in lost.items()}
+    for end, array in lost.items():
+        found[f"margin_{end}"] = np.fmax.reduceat((array * margin[:, None, None])[order], starts, axis=0)
+    return pd.DataFrame({"plant": names.astype(object)}), found
+
+
+def _total(array: Floats) -> Floats:
+    """Sum over plants (P, B, T) of what is known; NaN where nothing is."""
+    return np.where(np.isnan(array).all(axis=0), np.nan, np.nansum(array, axis=0))
 
 
 def need_weights(case: Case) -> pd.DataFrame:
@@ -141,25 +171,6 @@ def resourced(case: Case, shocks: Shocks, months: Sequence[float], short: Floats
         share[chosen].tolist(),
     )
     return found.loss[position], set(np.unique(found.status[found.loss > NOISE]).tolist())
-
-
-def _plants(losses: pd.DataFrame, weights: pd.DataFrame) -> pd.DataFrame:
-    table = losses.merge(weights, on=NEED, how="left", validate="many_to_one")
-    for end in LOSSES:
-        table[f"margin_{end}"] = table[end] * table["margin"]
-    table["place"] = table["plant"].where(table["plant"] != "", table["destination"])
-    ends = [*LOSSES, *(f"margin_{end}" for end in LOSSES)]
-    found = table.groupby(["place", "measure", "horizon"], sort=True)[ends].max().reset_index()
-    return found.rename(columns={"place": "plant"})
-
-
-def _headline(losses: pd.DataFrame, plants: pd.DataFrame, weights: pd.DataFrame) -> pd.DataFrame:
-    table = losses.merge(weights, on=NEED, how="left", validate="many_to_one")
-    for end in LOSSES:
-        table[end] = table[end] * table["weight"]
-    mean = table.groupby(["measure", "horizon"], sort=True)[LOSSES].sum()
-    margins = plants.groupby(["measure", "horizon"], sort=True)[[f"margin_{end}" for end in LOSSES]]
-    return mean.join(margins.sum(min_count=1)).reset_index()
 
 
 def split(applied: Applied, horizon: float = 12.0) -> pd.DataFrame:
