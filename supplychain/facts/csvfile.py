@@ -92,6 +92,9 @@ def _decode(data: bytes, name: str, file: str, problems: Problems) -> str | None
             row=line,
         )
         return None
+    if not text.endswith(("\n", "\r")):
+        rule, cure = "the last record ends its line", "the file may have been cut: compare its end with the original"
+        problems.warn("unended", rule, cure, file=file, table=name, row=text.count("\n") + 1)
     start = text[:2000].lstrip().lower()
     if start.startswith(("<!doctype", "<html", "<?xml", "<head")):
         refuse("file-kind", "a .csv file holds comma-separated text; this is a web page", "was it a login page?")

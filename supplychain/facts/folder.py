@@ -7,6 +7,7 @@ import json
 import os
 import stat
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -132,6 +133,13 @@ def _read_descriptor(folder: Path, hashes: dict[str, str], problems: Problems) -
     return parse_descriptor(data, DESCRIPTOR, problems)
 
 
+def _is_day(value: object) -> bool:
+    try:
+        return value == "" or bool(date.fromisoformat(str(value)))
+    except ValueError:
+        return False
+
+
 def parse_descriptor(data: bytes, file: str, problems: Problems) -> dict[str, Any]:
     """Return the descriptor that `data` holds as JSON, {} after a problem when it is none."""
     try:
@@ -145,6 +153,9 @@ def parse_descriptor(data: bytes, file: str, problems: Problems) -> dict[str, An
         return {}
     own = descriptor.get("supplychain", {})
     resources = descriptor.get("resources", [])
+    if isinstance(own, dict) and not _is_day(own.get("known_as_of", "")):
+        rule, cure = "supplychain.known_as_of is the last day that the facts know of", "write it as YYYY-MM-DD"
+        problems.add("known-as-of", rule, cure, file=file, value=own["known_as_of"])
     if not isinstance(own, dict):
         problems.add("descriptor", "'supplychain' is an object", 'e.g. {"schema": "network"}', file=file, value=own)
         descriptor["supplychain"] = {}

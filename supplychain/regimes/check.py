@@ -57,6 +57,7 @@ def find_faults(tables: Mapping[str, pd.DataFrame], problems: Problems, rows: Ma
     for table, column in coded:
         _each(tables[table], places, table, column, lambda text: _codes(text, lists), problems)
     _each(tables["exceptions"], places, "exceptions", "condition", _condition, problems)
+    _each(tables["entries"], places, "entries", "hs6", _headings, problems)
     _periods(tables["controls"], places, problems)
     _overlaps(tables["groups"], places, "groups", ["jurisdiction", "group"], problems)
     _overlaps(tables["memberships"], places, "memberships", ["regime", "jurisdiction"], problems)
@@ -119,6 +120,11 @@ def _codes(text: str, lists: Collection[str]) -> str:
         if head not in lists:
             return f"no list is called {head}; " + (f"write {_SHORT[head]}" if head in _SHORT else "US, EU, CN or ISO3")
     return ""
+
+
+def _headings(text: str) -> str:
+    wrong = [part for part in text.split(";") if not (len(part) == 6 and part.isdigit())]
+    return f"{wrong[0]!r} is not a customs heading of six digits, such as 848620" if wrong else ""
 
 
 def _condition(text: str) -> str:

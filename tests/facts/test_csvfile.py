@@ -84,6 +84,13 @@ def test_byte_order_marks_and_line_ends_change_nothing(start: bytes, end: bytes)
     }
 
 
+def test_a_file_without_a_last_line_end_may_have_been_cut() -> None:
+    problems = Problems()
+    assert read_csv(b"item,name\na,A\nb,B", "items", "items.csv", problems) is not None
+    assert [(problem.code, problem.row) for problem in problems.warnings] == [("unended", 3)]
+    assert not problems.errors
+
+
 def test_rows_are_those_a_spreadsheet_shows() -> None:
     problems = Problems()
     raw = read_csv(b'item,name\n\na,"two\nlines"\nb,B\n', "items", "items.csv", problems)

@@ -127,6 +127,11 @@ def test_a_broken_descriptor_is_refused(small: Path, text: str) -> None:
     assert {problem.code for problem in refused(small)} == {"descriptor"}
 
 
+def test_a_day_of_knowledge_that_is_none_is_refused(small: Path) -> None:
+    (small / "datapackage.json").write_text('{"supplychain": {"schema": "network", "known_as_of": "soon"}}')
+    assert [(p.code, p.value) for p in refused(small)] == [("known-as-of", "soon")]
+
+
 def test_an_unknown_schema_is_refused(small: Path) -> None:
     (small / "datapackage.json").write_text('{"supplychain": {"schema": "nets"}}')
     assert [(p.code, p.value) for p in refused(small)] == [("descriptor", "nets")]

@@ -56,16 +56,19 @@ def test_faults_of_the_law_are_told_together(book: RegimeBook) -> None:
     controls.loc[0, "destination_scope"] = "A:9;D:1"
     controls.loc[1, "reach"] = "de-minimis-lots"
     controls.loc[2, "item_code"] = "3C001"
+    entries = book.tables["entries"].copy()
+    entries.loc[0, "hs6"] = "8486.20"
     controls.loc[3, "item_code"] = "USA:3B001"
     controls.loc[4, "item_code"] = "ZZ:3B001"
     groups = pd.concat([book.tables["groups"], book.tables["groups"].iloc[[0]].assign(to=pd.NaT)], ignore_index=True)
     groups.loc[len(groups) - 1, "from"] = pd.Timestamp("2025-01-01")
     with pytest.raises(InputError) as caught:
-        book.with_tables("faulty", controls=controls, groups=groups)
+        book.with_tables("faulty", controls=controls, groups=groups, entries=entries)
     found = {(p.table, p.column): p for p in caught.value.problems}
     assert found["controls", "destination_scope"].row == 2
     assert "A:9" in found["controls", "destination_scope"].cure
     assert found["controls", "reach"].value == "de-minimis-lots"
+    assert found["entries", "hs6"].row == 2
     codes = {p.row: p.cure for p in caught.value.problems if p.column == "item_code"}
     assert set(codes) == {4, 5, 6}
     assert "write US" in codes[5]
