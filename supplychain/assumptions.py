@@ -187,6 +187,8 @@ def _part(entry: Assumption) -> str:
 
 
 def _read(path: Path) -> tuple[dict[str, Any], str]:
+    if not path.is_file():
+        raise UsageError(f"there is no assumptions file {str(path)!r}; name a TOML file")
     try:
         if path.stat().st_size > MAX_BYTES:
             raise InputError(f"{path.name} is larger than {MAX_BYTES:,} bytes, too large for assumptions")

@@ -16,7 +16,7 @@ import pandas as pd
 
 from supplychain.assumptions import Assumptions
 from supplychain.errors import UsageError
-from supplychain.facts.countries import country, is_country
+from supplychain.facts.countries import is_country, likely_code
 from supplychain.facts.package import read_package
 from supplychain.locate import datasets
 from supplychain.network import PLANT, Compiled, Flags, SupplyNetwork
@@ -60,11 +60,10 @@ class Case:
         """
         day = _day(on)
         named = set(network.plants["buyer"])
-        if buyer not in named:
-            if not is_country(buyer) and get_close_matches(buyer, sorted(named), n=1):
-                close = get_close_matches(buyer, sorted(named), n=1)[0]
-                raise UsageError(f"{buyer!r} is neither a buyer of this network nor a country; did you mean {close!r}?")
-            country(buyer)
+        if buyer not in named and not is_country(buyer):
+            close = [likely_code(buyer)] if likely_code(buyer) else get_close_matches(buyer, sorted(named), n=1)
+            hint = f"did you mean {close[0]!r}?" if close else "name a buyer of its plants, or ISO3 such as IND"
+            raise UsageError(f"{buyer!r} is neither a buyer of this network nor a country code; {hint}")
         if products is None:
             own = network.plants.loc[network.plants["buyer"] == buyer, "item"]
             products = sorted(set(own)) if buyer in named else list(network.end_products)

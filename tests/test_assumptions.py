@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from supplychain.assumptions import Assumptions
-from supplychain.errors import EnvironmentFault, InputError, UsageError
+from supplychain.errors import InputError, UsageError
 
 
 def test_bundled_assumptions_say_unit_reason_and_source() -> None:
@@ -46,7 +46,7 @@ def test_files_that_are_refused(tmp_path: Path, text: str) -> None:
     file.write_text(text)
     with pytest.raises(InputError):
         Assumptions.load(file)
-    with pytest.raises(EnvironmentFault):
+    with pytest.raises(UsageError, match="no assumptions file"):
         Assumptions.load(tmp_path / "none.toml")
 
 

@@ -113,7 +113,7 @@ def test_with_changes_one_part_and_keeps_the_others(india: Case) -> None:
     ("buyer", "products", "on", "message"),
     [
         ("ilustrative", None, "2024-09-10", "did you mean 'illustrative'"),
-        ("XXX", None, "2024-09-10", "not a country code"),
+        ("XXX", None, "2024-09-10", "nor a country code"),
         ("IND", ["ai-acelerator"], "2024-09-10", "did you mean 'ai-accelerator'"),
         ("IND", [], "2024-09-10", "at least one product"),
         ("IND", None, "10.9.2024", "not a day"),

@@ -40,8 +40,11 @@ def regimes(
     """List the regimes of the book; or who is in one of them on a day and what it controls; or what a state is in."""
     from supplychain.cli.options import day
     from supplychain.cli.output import show_table
+    from supplychain.errors import UsageError
     from supplychain.regimes import views
 
+    if state and regime:
+        raise UsageError(f"ask of one regime ({regime}) or of one state (--state {state}), not of both at once")
     law = _book(book, overlay)
     notes = list(law.warnings_for(_date(day(on))))
     if state:
@@ -95,14 +98,15 @@ def diff(
     case = load_case(
         buyer=buyer,
         product=product,
-        on=day(end),
+        on=day(end, "--to"),
         network=network,
         regimes=regimes,
         overlay=overlay,
         assumptions=assumptions,
     )
     flows = views.every_flow(case.network, case.book) if everything else case.flows()
-    found = views.difference(case.book, flows, day(start), day(end), assumptions=case.assumptions.settings)
+    first, last = day(start, "--from"), day(end, "--to")
+    found = views.difference(case.book, flows, first, last, assumptions=case.assumptions.settings)
     notes = [*found.summary(), *case.book.warnings_for(_date(max(start, end)))]
     record = {"from": start, "to": end, "buyer": "every country" if everything else buyer, "warnings": notes}
     columns = ["item", "origin", "destination", "flows", "was", "is", "control", "regime", "by"]

@@ -28,7 +28,9 @@ DEFAULT_DATE = "2026-11-01"
 Network = Annotated[
     Path | None, typer.Option("--network", help="Network data package (folder, XLSX). Default: the bundled one.")
 ]
-Regimes = Annotated[Path | None, typer.Option("--regimes", help="Regime book (folder, XLSX). Default: the bundled one.")]
+Regimes = Annotated[
+    Path | None, typer.Option("--regimes", help="Regime book (folder, XLSX). Default: the bundled one.")
+]
 Overlay = Annotated[
     list[Path] | None, typer.Option("--overlay", help="Folder laid over the regime book; may be repeated.")
 ]
@@ -47,8 +49,8 @@ Quiet = Annotated[bool, typer.Option("--quiet", help="No progress and no remarks
 Seed = Annotated[int, typer.Option("--seed", help="Seed of everything that is drawn at random.")]
 
 
-def day(text: str) -> str:
-    """Return ``text`` if it is a calendar day YYYY-MM-DD, else raise a usage error that says so."""
+def day(text: str, option: str = "--on") -> str:
+    """Return ``text`` if it is a calendar day YYYY-MM-DD, else raise a usage error that names the option."""
     from datetime import date
 
     from supplychain.errors import UsageError
@@ -58,7 +60,7 @@ def day(text: str) -> str:
             raise ValueError(text)
         return date.fromisoformat(text).isoformat()
     except ValueError:
-        raise UsageError(f"--on {text!r} is not a day; write it as YYYY-MM-DD, such as 2024-09-10") from None
+        raise UsageError(f"{option} {text!r} is not a day; write it as YYYY-MM-DD, such as 2024-09-10") from None
 
 
 def months(text: str) -> tuple[float, ...]:

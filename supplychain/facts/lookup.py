@@ -56,7 +56,11 @@ def find(packages: Sequence[Package], word: str, table: str = "") -> tuple[Hit, 
 
     `table` narrows the search. Raises UsageError with the nearest ids when nothing does.
     """
-    hits = [hit for hit in _all(packages) if table in ("", hit.table)]
+    known = list(_all(packages))
+    hits = [hit for hit in known if table in ("", hit.table)]
+    if not hits:
+        tables = sorted({hit.table for hit in known})
+        raise UsageError(f"no table {table!r} to look in; {nearest(table, tables) or ', '.join(tables)}")
     found = [hit for hit in hits if hit.id == word]
     folded = " ".join(word.split()).casefold()
     if not found:

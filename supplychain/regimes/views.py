@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from supplychain.errors import UsageError
+from supplychain.facts.countries import likely_code
 from supplychain.regimes.book import RegimeBook
 from supplychain.regimes.determinations import Determinations
 from supplychain.regimes.flows import REQUIRED
@@ -93,7 +94,9 @@ def regime(book: RegimeBook, name: str, on: str | date) -> RegimeView:
 def state(book: RegimeBook, code: str, on: str | date) -> pd.DataFrame:
     """Return what a state is in on a day: kind (regime | group), name, role, from, quality, source, note, controls."""
     if code not in set(book.tables["jurisdictions"]["jurisdiction"]):
-        raise UsageError(f"no state {code!r} in the book; write its ISO 3166-1 alpha-3 code, such as IND")
+        likely = likely_code(code)
+        hint = f"did you mean {likely}?" if likely else "write its ISO 3166-1 alpha-3 code, such as IND"
+        raise UsageError(f"no state {code!r} in the book; {hint}")
     members, groups = book.members(on), book.groups_of(code, on)
     regimes_of = members[members["jurisdiction"] == code].rename(columns={"regime": "name"}).assign(kind="regime")
     groups_in = groups.rename(columns={"group": "name"}).assign(kind="group", role="member")

@@ -163,11 +163,10 @@ class Tier(_Part):
 
 
 class Solver(_Part):
-    """Time limit in seconds, relative gap at which a plan counts as optimal, threads."""
+    """Time limit in seconds, relative gap at which a plan counts as optimal."""
 
     seconds: Positive = 60
     gap: Annotated[float, Field(ge=0, le=0.1)] = 1e-6
-    threads: Annotated[int, Field(ge=1, le=64)] = 1
 
 
 class Policy(_Part):
