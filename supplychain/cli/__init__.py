@@ -4,18 +4,39 @@ from __future__ import annotations
 
 import os
 import sys
+from functools import wraps
 from importlib import import_module
+from inspect import Parameter, signature
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from supplychain.cli.options import Quiet
+
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 # Each module registers its commands; heavy libraries are imported inside the commands, so `--help` stays fast.
 _GROUPS = ("report", "analysis", "structure", "sourcing", "whatif", "law", "data", "exchange")
 
 EXIT_BUG, EXIT_USAGE, EXIT_ENVIRONMENT, EXIT_INTERRUPTED = 1, 2, 5, 130
+
+
+def _quietly(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Let a command that makes no remarks take --quiet all the same, so that a script may always give it."""
+    given = signature(command, eval_str=True)
+    if "quiet" in given.parameters:
+        return command
+
+    @wraps(command)
+    def run_quietly(*, quiet: bool = False, **named: Any) -> Any:
+        return command(**named)
+
+    extra = Parameter("quiet", Parameter.KEYWORD_ONLY, default=False, annotation=Quiet)
+    parameters = [*given.parameters.values(), extra]
+    run_quietly.__signature__ = given.replace(parameters=parameters)  # type: ignore[attr-defined]
+    run_quietly.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    return run_quietly
 
 
 def _version(asked: bool) -> None:
@@ -47,6 +68,9 @@ def build() -> typer.Typer:
 
     for group in _GROUPS:
         import_module(f"supplychain.cli.{group}").register(app)
+    for part in (app, *(group.typer_instance for group in app.registered_groups)):
+        for command in part.registered_commands if part else ():
+            command.callback = _quietly(command.callback) if command.callback else None
     return app
 
 
