@@ -29,7 +29,7 @@ def problem_from_case(case: Case, policy: Policy) -> SourcingProblem:
     one. Upstream a refusal counts where it is certain; on the buyer's own lines, what is unknown counts as
     refused.
     """
-    case = _pooled(case)
+    case, lanes = _pooled(case)
     compiled, needs = case.compiled, _needs(case)
     market = needs["market"].to_numpy(np.int64)
     start = compiled.offer_start
@@ -38,7 +38,7 @@ def problem_from_case(case: Case, policy: Policy) -> SourcingProblem:
     offer = np.repeat(start[market] - np.cumsum(length) + length, length) + np.arange(length.sum())
     node, supply = np.unique(compiled.offer_supply[offer], return_inverse=True)
     supplies = _supplies(case, node)
-    found = read_market(needs, supplies, need, supply, case.network.items, _plant_lanes(case), case.assumptions)
+    found = read_market(needs, supplies, need, supply, case.network.items, lanes, case.assumptions)
     _check(case, policy, needs, found)
     usable = ~np.isnan(found.price)
     lines = _lines(case, policy, needs, found, need, supply, offer)
@@ -63,21 +63,16 @@ def _check(case: Case, policy: Policy, needs: pd.DataFrame, market: Market) -> N
     faults.raise_if_any()
 
 
-def _pooled(case: Case) -> Case:
-    """The case whose plants may buy from anyone: observed lanes to plants set aside (they come back as today's
-    shares)."""
+def _pooled(case: Case) -> tuple[Case, pd.DataFrame]:
+    """The case whose plants may buy from anyone, and the lanes to plants: they come back as today's shares and
+    prices."""
     lanes = case.network.lanes
-    if not len(lanes) or (lanes["to_plant"] == "").all():
-        return case
-    kept = lanes[lanes["to_plant"] == ""].reset_index(drop=True)
-    pooled = case.with_(network=replace(case.network, lanes=kept), buyer=case.buyer, products=case.products)
-    pooled.__dict__["_plant_lanes"] = lanes[lanes["to_plant"] != ""].reset_index(drop=True)
-    return pooled
-
-
-def _plant_lanes(case: Case) -> pd.DataFrame:
-    lanes: pd.DataFrame = case.__dict__.get("_plant_lanes", case.network.lanes.iloc[:0])
-    return lanes
+    to_plant = (lanes["to_plant"] != "").to_numpy(bool) if len(lanes) else np.zeros(0, dtype=bool)
+    if not to_plant.any():
+        return case, lanes.iloc[:0]
+    network = replace(case.network, lanes=lanes[~to_plant].reset_index(drop=True))
+    pooled = case.with_(network=network, buyer=case.buyer, products=case.products)
+    return pooled, lanes[to_plant].reset_index(drop=True)
 
 
 def _needs(case: Case) -> pd.DataFrame:
