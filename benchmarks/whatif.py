@@ -20,7 +20,7 @@ PRESET_SECONDS = 5.0
 
 
 def rows(quick: bool) -> list[Row]:
-    """Return the lines: presets, one run, the Monte Carlo here and on a cluster (extrapolated when quick)."""
+    """Return the lines: presets, one run, the Monte Carlo here and on a cluster (smaller when quick)."""
     return [*_presets(quick), *_sweep(quick)]
 
 
@@ -28,13 +28,13 @@ def _presets(quick: bool) -> list[Row]:
     names = presets()[:: 12 if quick else 1]
     case = Case.bundled()
     compare(case, [load_scenario("w1-in-force")])
-    slowest, name = 0.0, ""
+    slowest, work, name = 0.0, 0.0, ""
     for one in names:
-        start = time.perf_counter()
+        start, busy = time.perf_counter(), time.process_time()
         compare(Case.bundled(), [load_scenario(one)])
         seconds = time.perf_counter() - start
         if seconds > slowest:
-            slowest, name = seconds, one
+            slowest, work, name = seconds, time.process_time() - busy, one
     return [
         Row(
             "whatif",
@@ -42,7 +42,7 @@ def _presets(quick: bool) -> list[Row]:
             slowest,
             target=f"< {PRESET_SECONDS:g} s",
             met=slowest < PRESET_SECONDS,
-            note="losses, course over 156 weeks, choke points, plans; libraries loaded",
+            note=f"losses, course over 156 weeks, choke points, plans; libraries loaded; {work:.1f} s of one core",
         )
     ]
 
@@ -65,16 +65,16 @@ def _sweep(quick: bool) -> list[Row]:
                 workers.run_local(store, 2)
             else:
                 workers.run_cluster(store, "local", 2)
-            seconds = (time.perf_counter() - start) * (1000 / samples)
+            seconds = time.perf_counter() - start
             tables.append(store.finish().read_bytes())
         found.append(
             Row(
                 "whatif",
-                f"Monte Carlo of 1,000 runs, two {'local processes' if where == 'processes' else 'Dask workers'}",
+                f"Monte Carlo of {samples:,} runs, two {'local processes' if where == 'processes' else 'Dask workers'}",
                 seconds,
-                target=f"< {MOST_SECONDS:g} s" if where == "processes" else "same bytes",
-                met=seconds < MOST_SECONDS if where == "processes" else tables[0] == tables[1],
-                note="extrapolated, start included" if quick else "",
+                target="same bytes" if where == "cluster" else "" if quick else f"< {MOST_SECONDS:g} s",
+                met=tables[0] == tables[-1] if where == "cluster" else None if quick else seconds < MOST_SECONDS,
+                note="the start of the workers included",
             )
         )
     return found
