@@ -191,11 +191,11 @@ class _Teller:
         said = self.content or "not stated"
         if not self.content and self.frame.content is not None:
             share = self.frame.content.share(self.item.category, rule.imposing)
-            said = f"assumed {rule.imposing}={share:g}" if share == share else "not stated"
+            said = f"{rule.imposing}={share:g} (assumed)" if share == share else "not stated"
         direct = self.direct or "not stated"
         if not self.direct and self.frame.content is not None:
             guess = self.frame.content.product(self.item.category)
-            direct = "not stated" if guess is None else f"assumed {';'.join(guess) or 'none'}"
+            direct = "not stated" if guess is None else f"{';'.join(guess) or 'no state'} (assumed)"
         tight = "; destination in E:1 or E:2" if self.frame.scope(TIGHTER)[0] == YES else ""
         return f"{SAID[int(found.abroad[0])]}: {facts}; content {said}, direct product of {direct}{tight}"
 
