@@ -20,6 +20,7 @@ from typing import Any, Final
 import pandas as pd
 
 from supplychain.errors import EnvironmentFault, UsageError
+from supplychain.locate import datasets, models
 from supplychain.whatif.sweep import Plan, plan_text, results_table
 
 TABLE: Final = "sweep.parquet"
@@ -72,6 +73,7 @@ def opened(folder: Path, plan: Plan) -> Iterator[Store]:
     """
     text = plan_text(plan)
     existing = folder / _PLAN
+    _apart(folder, plan)
     if folder.exists() and not folder.is_dir():
         raise UsageError(f"--output {folder} is not a folder")
     if existing.is_file():
@@ -89,6 +91,17 @@ def opened(folder: Path, plan: Plan) -> Iterator[Store]:
         if not existing.is_file():
             _write(existing, text.encode())
         yield Store(folder, plan, _read(folder / _RUNS, plan), {})
+
+
+def _apart(folder: Path, plan: Plan) -> None:
+    """Refuse a folder that lies in an input, or holds one."""
+    spec = plan.spec
+    given = [spec.network, spec.regimes, spec.assumptions, *spec.overlays]
+    target = folder.resolve()
+    for source in [datasets(), models(), *(Path(path) for path in given if path)]:
+        root = source.resolve()
+        if target == root or root in target.parents or target in root.parents:
+            raise UsageError(f"--output {folder} overlaps the input {source}: name another folder")
 
 
 def _read(folder: Path, plan: Plan) -> dict[int, dict[str, Any]]:

@@ -11,6 +11,7 @@ import hashlib
 import os
 import tempfile
 import time
+from asyncio import CancelledError
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
@@ -28,6 +29,7 @@ from supplychain.whatif.begin import quiet, ready
 from supplychain.whatif.store import Store
 from supplychain.whatif.sweep import plan_text, run_text
 
+_GONE: Final = frozenset({"FutureCancelledError", "CancelledError", "CommClosedError", "ClosedClientError"})
 RETRIES: Final = 2  # times that a run whose worker died is tried again
 Step = Callable[[str], None]
 Job = Callable[[str, int], str]
@@ -149,10 +151,20 @@ def run_cluster(store: Store, address: str, workers: int, step: Step | None = No
         launch()
         for future in running:
             number = flying.pop(future.key)
-            _keep(store, number, future.result)
+            _keep(store, number, lambda future=future: _from_cluster(future))  # type: ignore[misc]
             future.release()
             clock.tick()
             launch()
+
+
+def _from_cluster(future: Any) -> str:
+    """Return a run's outcomes; a scheduler that has gone is no fault of the run."""
+    try:
+        return str(future.result())
+    except (Exception, CancelledError) as error:
+        if type(error).__name__ in _GONE:
+            raise EnvironmentFault("the Dask cluster has gone; the same command resumes the sweep") from None
+        raise
 
 
 @contextmanager
