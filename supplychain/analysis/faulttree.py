@@ -62,13 +62,14 @@ def fault_tree(
     below: float = 0.0,
     horizon: float = 36.0,
     unknown: Literal["kept", "lost"] = "kept",
+    need: Literal["all", "any"] = "all",
 ) -> CaseTree:
     """Return the fault tree whose top is: the buyer has at most `below` of its supply of every product of the case.
 
     `by` chooses the events: states that refuse all they make to others, organisations, sites (countries struck,
     domestic use included), single supplies, or states that refuse what they control on the case's date. `unknown`
-    supply is kept (the optimistic bound) or lost as soon as anything is. `horizon` in months (inf: growth, where
-    equipment counts in full).
+    supply is kept (the optimistic bound) or lost as soon as anything is. `need` "any" asks instead when the first need
+    is lost. `horizon` in months (inf: growth, where equipment counts in full).
     """
     if not 0 <= below < 1:
         raise UsageError("--below is a share of supply from 0 up to, but not including, 1")
@@ -77,10 +78,11 @@ def fault_tree(
     if not pooled(case.compiled):
         raise UsageError("cut sets of a case need pooled markets: this network has lanes")
     builder = _Builder(case, by, exact(round(1 - below, SHARE_DIGITS)), horizon, unknown)
-    gates = builder.build()
+    gates = builder.build("and" if need == "all" else "or")
     labels = {event: _label(case, by, event) for event in builder.events}
     labels |= {name: title for name, title in builder.titles.items() if name in gates}
-    tree = FaultTree("-".join((*case.products, *case.destinations)), gates, (TOP,), {})
+    products = case.products[0] if len(case.products) == 1 else f"{len(case.products)} products"
+    tree = FaultTree(f"{products} for {case.buyer}", gates, (TOP,), {})
     return CaseTree(tree, tuple(sorted(builder.events)), labels, by, below, horizon)
 
 
@@ -127,7 +129,7 @@ class _Builder:
         # With controls an item may come round once for every place.
         return label, np.bincount(label) * (len(k.places) if self.by == "control" else 1)
 
-    def build(self) -> dict[str, Gate]:
+    def build(self, joined: str) -> dict[str, Gate]:
         k = self.compiled
         tops = []
         for market, need in zip(self.case.needs["market"], self.case.needs["need"], strict=True):
@@ -139,8 +141,8 @@ class _Builder:
             self.titles[name] = f"{k.items[k.market_item[market]]} is lost"
         if self.lose_unknown and NOBODY in {name for gate in self.gates.values() for name in gate.inputs}:
             self.gates[NOBODY] = Gate("or", tuple(sorted(self.events))) if self.events else Gate("false")
-        self.gates[TOP] = Gate("and", tuple(dict.fromkeys(tops)))
-        self.titles[TOP] = f"at most {1 - float(self.least):g} of the supply of {', '.join(self.case.products)} is left"
+        self.gates[TOP] = Gate(joined, tuple(dict.fromkeys(tops)))
+        self.titles[TOP] = f"at most {1 - float(self.least):g} of supply is left"
         return self.gates
 
     def _never(self) -> str:

@@ -53,6 +53,13 @@ class By(StrEnum):
     control = "control"
 
 
+class Need(StrEnum):
+    """Which of several products must be lost."""
+
+    all = "all"
+    any = "any"
+
+
 class Unknown(StrEnum):
     """What becomes of supply whose maker or place is not known."""
 
@@ -89,6 +96,7 @@ def cutsets(
         Unknown,
         typer.Option("--unknown", help="Supply of unknown maker or place: kept, or lost as soon as anything is."),
     ] = Unknown.kept,
+    need: Annotated[Need, typer.Option("--need", help="Cut off from all of the products, or from any.")] = Need.all,
     cheapest: Annotated[
         bool, typer.Option("--cheapest", help="Only the cheapest set, by integer programming.")
     ] = False,
@@ -132,7 +140,9 @@ def cutsets(
             assumptions=assumptions,
         )
         step("building the fault tree")
-        built = fault_tree(case, by.value, below=below, horizon=horizon_months(horizon), unknown=unknown.value)
+        built = fault_tree(
+            case, by.value, below=below, horizon=horizon_months(horizon), unknown=unknown.value, need=need.value
+        )
         if export is not None:
             _write_bytes(written(built.tree, built.labels).encode("utf-8"), export)
         if not cheapest:

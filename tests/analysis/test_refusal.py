@@ -327,6 +327,19 @@ def test_back_fill_shares_out_what_is_refused() -> None:
     assert nobody["gains"].tolist() == [pytest.approx(1.0)]
 
 
+def test_a_buyer_can_need_all_of_its_products_or_any(euv: Case) -> None:
+    both = euv.with_(products=["euv-scanner", "gallium-6n"])
+    single = [euv, euv.with_(products=["gallium-6n"])]
+    sets = {
+        need: set(minimal_cut_sets(fault_tree(both, "site", below=0.2, need=need).tree.gates, TOP, max_size=2).sets())
+        for need in ("all", "any")
+    }
+    each = [set(minimal_cut_sets(fault_tree(c, "site", below=0.2).tree.gates, TOP, max_size=2).sets()) for c in single]
+    union = each[0] | each[1]
+    assert sets["any"] == {c for c in union if not any(set(other) < set(c) for other in union)}
+    assert all(any(set(part) <= set(c) for part in one) for c in sets["all"] for one in each)
+
+
 def test_questions_that_cannot_be_put_are_refused(euv: Case) -> None:
     for call in (
         lambda: fault_tree(euv, below=1.0),
