@@ -134,6 +134,12 @@ def line_costs(problem: SourcingProblem, policy: Policy) -> Floats:
     return np.asarray(unit)
 
 
+def change_costs(problem: SourcingProblem, policy: Policy) -> Floats:
+    """What it costs, once, to take a whole need away from each line that serves it today."""
+    yearly = problem.line_demand * 12 / problem.period_months
+    return np.asarray(policy.cost.change_rate * problem.lines["unit_cost"].to_numpy(float) * yearly)
+
+
 def today_cost(problem: SourcingProblem) -> float:
     """Cost of buying as today over the horizon; a need without known shares costs its price."""
     today = problem.lines["today"].to_numpy(float)

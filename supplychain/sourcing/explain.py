@@ -21,6 +21,7 @@ WEIGHT = 1e-6  # a dual price below this part of the line's cost explains nothin
 _WORDS = {
     "capacity": "capacity for this buyer",
     "minimum_order": "a minimum order",
+    "change_from_today": "staying with today's source",
     "sources": "the number of sources",
     "price_tiers": "price tiers",
     "deliveries_within_contract": "what it delivers when others are refused",

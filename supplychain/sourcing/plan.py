@@ -13,7 +13,7 @@ import pandas as pd
 from supplychain.errors import SupplychainError
 from supplychain.solve import PROVEN
 from supplychain.sourcing.check import Checked, check_plan
-from supplychain.sourcing.core import prices, today_cost
+from supplychain.sourcing.core import change_costs, prices, today_cost
 from supplychain.sourcing.decompose import Decomposed, NoPlan, decompose, large
 from supplychain.sourcing.engine import Engine, Outcome, relaxation_text
 from supplychain.sourcing.lazy import many, plan_lazily
@@ -264,6 +264,7 @@ def _costs(plan: Plan) -> dict[str, float]:
     seats = plan.model.panel(plan.outcome.x)
     fees = problem.supplies["qualification_cost"].to_numpy(float) * problem.supplies["new"].to_numpy(bool)
     years = problem.periods * problem.period_months / 12
+    today_ = problem.lines["today"].to_numpy(float)
     value = prices(problem) * problem.demand * contracts.build
     unmet = plan.model.values("unmet", plan.outcome.x)
     margin = problem.needs["margin"].to_numpy(float)
@@ -281,6 +282,7 @@ def _costs(plan: Plan) -> dict[str, float]:
         "qualification": float(sum(fees[s] for s, on in seats.items() if on)),
         "reservation": float((contracts.reserve * unit[:, None]).sum() * policy.cost.reservation_rate),
         "stock": float(value.sum() * (1 + policy.cost.holding_rate * years)),
+        "change": float(np.clip(today_ - contracts.buy[:, -1], 0.0, None) @ change_costs(problem, policy)),
     }
     return {
         **parts,
@@ -304,7 +306,7 @@ def _summary(plan: Plan) -> dict[str, Any]:
         "gap": plan.outcome.gap,
         "currency": problem.currency,
         "total_cost": costs["total"],
-        **{f"{kind}_cost": costs[kind] for kind in ("purchase", "qualification", "reservation", "stock")},
+        **{f"{kind}_cost": costs[kind] for kind in ("purchase", "qualification", "reservation", "stock", "change")},
         "expected_loss": costs["expected_loss"],
         "cost_today": costs["today"],
         "cost_change": costs["total"] / costs["today"] - 1 if costs["today"] else float("nan"),

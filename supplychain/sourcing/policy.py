@@ -37,7 +37,8 @@ class Horizon(_Part):
 
 
 class Cost(_Part):
-    """Weights of the cost terms; rates are fractions of the price of a unit (holding: per year).
+    """Weights of the cost terms; rates are fractions of the price of a unit (holding: per year; change: once, of a
+    year's purchases that leave today's source).
 
     `unknown_margin` is the loss per unmet unit, as a multiple of its price, where the plants table gives no margin.
     """
@@ -48,6 +49,7 @@ class Cost(_Part):
     holding_rate: NotNegative = 0.1
     reservation_rate: NotNegative = 0.03
     licence_rate: NotNegative = 0
+    change_rate: NotNegative = 0
     unknown_margin: NotNegative = 10
 
 

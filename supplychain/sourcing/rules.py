@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from supplychain.sourcing.core import Core, groups, prices, today_cost
+from supplychain.sourcing.core import Core, change_costs, groups, prices, today_cost
 
 
 def price_tiers(core: Core) -> None:
@@ -155,12 +155,14 @@ def qualification_budget(core: Core) -> None:
 
 
 def change_from_today(core: Core) -> None:
-    """w_l >= today_l - x_lt for t in the last period: half of the change from today's shares, used to break ties."""
+    """w_l >= today_l - x_lt for t in the last period: half of the change from today's shares; costs change_rate of a
+    year's purchases that leave the line, and breaks ties."""
     problem = core.problem
     today = problem.lines["today"].to_numpy(float)
-    known = np.flatnonzero(today > 0).tolist()
-    core.columns("drop", [1.0] * len(known))
-    for i, line in enumerate(known):
+    known = np.flatnonzero(today > 0)
+    core.columns("drop", np.ones(len(known)))
+    core.cost(core.blocks["drop"], change_costs(problem, core.policy)[known].tolist())
+    for i, line in enumerate(known.tolist()):
         core.row([(core.blocks["drop"][i], 1.0), (core.buy(line, problem.periods - 1), 1.0)], ">=", float(today[line]))
 
 

@@ -110,7 +110,7 @@ def test_shares_add_up_and_money_too(secure):
     shares = secure.lines.groupby(["plant", "item", "period"])["share"].sum()
     assert np.allclose(shares, 1.0, atol=1e-6)
     s = secure.summary
-    parts = s["purchase_cost"] + s["qualification_cost"] + s["reservation_cost"] + s["stock_cost"]
+    parts = sum(s[f"{kind}_cost"] for kind in ("purchase", "qualification", "reservation", "stock", "change"))
     assert s["total_cost"] == pytest.approx(parts)
     assert s["total_cost"] == pytest.approx(s["objective"], rel=1e-6)  # no scenario: the objective is the cost
 

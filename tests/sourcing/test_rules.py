@@ -109,3 +109,11 @@ def test_a_bound_on_the_tail_moves_purchases():
     assert loose.contracts.buy[0, 0] == pytest.approx(1.0)
     bound = make_plan(_three(), policy_from({**rule, "risk": {"level": 0.8, "bound": 100.0}}))
     assert bound.contracts.buy[0, 0] == pytest.approx(0.2)
+
+
+def test_a_change_must_be_worth_its_cost():
+    """Half is bought at 2 today; moving its 5 units to 1 saves 5 a year, and costs change_rate * 2 * 5 once."""
+    for rate, moved in ((0.4, 1.0), (0.6, 0.5)):
+        plan = make_plan(_three(), policy_from({"name": "p", "cost": {"change_rate": rate}}))
+        assert plan.contracts.buy[0, 0] == pytest.approx(moved)
+        assert plan.summary["total_cost"] == pytest.approx(10 * moved + 20 * (1 - moved) + rate * 20 * (moved - 0.5))
