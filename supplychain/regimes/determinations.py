@@ -90,6 +90,10 @@ class Determinations:
         small = codes.astype(np.min_scalar_type(max(len(words), 1)))
         return pd.Categorical.from_codes(small[self.index], categories=pd.Index(words, dtype=object))
 
+    def number(self, name: str) -> npt.NDArray[np.float64]:
+        """One number column of `table` (delay_days, probability), without the cost of its texts."""
+        return np.asarray(self._distinct(name)[self.index], dtype=np.float64)
+
     @cached_property
     def applied(self) -> pd.DataFrame:
         """Every control that applies or may apply to each flow.

@@ -114,10 +114,12 @@ def _lines(
     case: Case, policy: Policy, needs: pd.DataFrame, market: Market, need: Ints, supply: Ints, offer: Ints
 ) -> pd.DataFrame:
     """What the law says of each line, and its price and limits."""
-    table = case.determinations.table.iloc[offer].reset_index(drop=True)
+    found = case.determinations
+    texts = ("status", "policy", "control", "regime", "citation")
+    table = pd.DataFrame({name: np.asarray(found.column(name), dtype=object)[offer] for name in texts})
     leave = ~table["status"].isin(["free", "excepted", "notification"]).to_numpy()
     common = case.assumptions.settings["licence"]["case-by-case"]
-    delay, chance = table["delay_days"].to_numpy(float), table["probability"].to_numpy(float)
+    delay, chance = found.number("delay_days")[offer], found.number("probability")[offer]
     # A line whose status is open is planned as if a licence were needed and weighed case by case.
     delay = np.where(np.isnan(delay), float(common["delay_days"]), delay)
     chance = np.where(np.isnan(chance), float(common["probability"]), chance)
@@ -125,7 +127,7 @@ def _lines(
         delay = np.where(leave, policy.licences.delay_days, delay)
     if policy.licences.probability is not None:
         chance = np.where(leave, policy.licences.probability, chance)
-    applied = case.determinations.applied
+    applied = found.applied
     kept = applied[applied["status"].isin(LEAVE) & ~applied["conditional"] & (applied["regime"] != "")]
     regimes = kept.groupby("flow")["regime"].agg(lambda column: ";".join(sorted(set(column))))
     months = policy.horizon.months / policy.horizon.periods
@@ -138,7 +140,7 @@ def _lines(
             "today": market.today,
             "capacity": market.line_capacity / 12 * months,
             "delay_months": delay / DAYS_PER_MONTH,
-            **{name: table[name].astype(str) for name in ("status", "policy", "control", "regime", "citation")},
+            **{name: table[name].astype(str) for name in texts},
             "regimes": regimes.reindex(offer).fillna("").to_numpy(object),
             "probability": chance,
         }
