@@ -229,9 +229,9 @@ def _law(
 
 def _levels(case: Case) -> npt.NDArray[np.int64]:
     """How strictly each flow is treated: free, leave needed (or open), prohibited."""
-    return np.array([_ORDER[str(status)] for status in case.determinations.distinct["status"]])[
-        case.determinations.index
-    ]
+    status = case.determinations.column("status")
+    of_word = np.array([_ORDER[str(word)] for word in status.categories], np.int64)
+    return np.asarray(of_word[status.codes], dtype=np.int64)
 
 
 def _base_levels(applied: Applied, case: Case) -> npt.NDArray[np.int64]:
