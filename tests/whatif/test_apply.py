@@ -74,7 +74,7 @@ ACTIONS: list[dict[str, object]] = [
 ]
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=7, deadline=None)
 @given(st.lists(st.sampled_from(range(len(ACTIONS))), min_size=1, max_size=5, unique=True), st.randoms())
 def test_independent_shocks_commute_together_and_one_after_another(chosen: list[int], random: object) -> None:
     case = small.case()
