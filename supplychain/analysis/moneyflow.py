@@ -13,10 +13,11 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from supplychain.errors import EnvironmentFault, InputError, Problem, Problems, shown
+from supplychain.errors import EnvironmentFault, InputError, Problem, Problems, UsageError, shown
 
 if TYPE_CHECKING:
     from supplychain.facts.raw import RawTable
+    from supplychain.network import SupplyNetwork
 
 Floats = npt.NDArray[np.float64]
 Longs = npt.NDArray[np.int64]
@@ -79,6 +80,45 @@ def read_list(path: Path, wanted: tuple[str, ...], what: str) -> pd.DataFrame:
     table.index = pd.Index(raw.rows)
     table.attrs["file"] = str(path)
     return table
+
+
+def lane_lists(network: SupplyNetwork) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return links and sectors of a network with lanes: supplies are the firms, items the sectors, money the flow.
+
+    A lane's money is its volume times its unit cost (of the lane, or else of the supply that sells). Sales to plants
+    have no buyer in the network and stand in `revenue`: they are the final demand. Raises UsageError where no lane
+    joins two supplies, or where a lane's volume or price is unknown.
+    """
+    lanes, supplies = network.lanes, network.supplies.set_index("supply")
+
+    def number(table: pd.DataFrame, column: str) -> pd.Series[float]:
+        return table[column].astype(float) if column in table else pd.Series(np.nan, index=table.index)
+
+    usual = number(supplies, "unit_cost").reindex(lanes["from_supply"]).to_numpy()
+    money = number(lanes, "volume") * number(lanes, "unit_cost").fillna(pd.Series(usual, index=lanes.index))
+    blank = lanes.loc[money.isna(), "lane"].tolist()
+    if blank:
+        more = f" and {len(blank) - 1:,} more" if len(blank) > 1 else ""
+        raise UsageError(f"lane {blank[0]!r}{more}: money flows need a volume and a unit_cost (of lane or supply)")
+    inside = (lanes["to_supply"] != "").to_numpy()
+    if not inside.any():
+        raise UsageError("the network has no lanes between supplies: give lists with --links and --sectors")
+    links = pd.DataFrame(
+        {
+            "supplier": lanes["from_supply"].to_numpy(object)[inside],
+            "buyer": lanes["to_supply"].to_numpy(object)[inside],
+            "flow": [repr(value) for value in money[inside].tolist()],
+        }
+    )
+    sales = money.groupby(lanes["from_supply"]).sum().reindex(supplies.index).fillna(0.0)
+    firms = pd.DataFrame(
+        {
+            "firm": supplies.index.to_numpy(object),
+            "sector": supplies["item"].to_numpy(object),
+            "revenue": [repr(value) for value in sales.tolist()],
+        }
+    )
+    return links, firms
 
 
 def money_flows(

@@ -20,8 +20,14 @@ class Replaceability(StrEnum):
 
 
 def esri(
-    links: Annotated[Path, typer.Option("--links", help="CSV or Parquet: supplier, buyer, flow.")],
-    sectors: Annotated[Path, typer.Option("--sectors", help="CSV or Parquet: firm, sector (revenue, cost optional).")],
+    links: Annotated[Path | None, typer.Option("--links", help="CSV or Parquet: supplier, buyer, flow.")] = None,
+    sectors: Annotated[
+        Path | None, typer.Option("--sectors", help="CSV or Parquet: firm, sector (revenue, cost optional).")
+    ] = None,
+    network: Annotated[
+        Path | None,
+        typer.Option("--network", help="Instead of the lists: a data package with priced lanes."),
+    ] = None,
     essentiality: Annotated[
         str, typer.Option("--essentiality", help="linear, leontief, or a table supplier_sector, buyer_sector, class.")
     ] = "linear",
@@ -51,12 +57,14 @@ def esri(
 ) -> None:
     """Show the Economic Systemic Risk Index of each firm: the share of all sales that fails when it fails."""
     from supplychain.analysis.esri import esri as measure
-    from supplychain.analysis.moneyflow import read_list
+    from supplychain.analysis.moneyflow import lane_lists, read_list
     from supplychain.cli.output import progress, remark, show_table
     from supplychain.cli.plots import bars, check_suffix, save
     from supplychain.errors import UsageError
 
     check_suffix(plot)
+    if (network is None) == (links is None and sectors is None) or (links is None) != (sectors is None):
+        raise UsageError("give --links and --sectors together, or --network with lanes instead")
     try:
         limit: Any = "published" if threshold == "published" else float(threshold)
     except ValueError:
@@ -66,10 +74,15 @@ def esri(
         classes: Any = essentiality
         if essentiality not in ("linear", "leontief"):
             classes = read_list(Path(essentiality), ("supplier_sector", "buyer_sector", "class"), "essentiality")
-        flows, firms = (
-            read_list(links, ("supplier", "buyer"), "links"),
-            read_list(sectors, ("firm", "sector"), "sectors"),
-        )
+        if links is not None and sectors is not None:
+            flows = read_list(links, ("supplier", "buyer"), "links")
+            firms = read_list(sectors, ("firm", "sector"), "sectors")
+        else:
+            from supplychain.facts.package import read_package
+            from supplychain.network import SupplyNetwork
+
+            assert network is not None
+            flows, firms = lane_lists(SupplyNetwork.from_package(read_package(network, "network")))
         members = None
         if group is not None:
             listed = read_list(group, ("firm", "group"), "group")

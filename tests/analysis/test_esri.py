@@ -12,8 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from supplychain.analysis.esri import EsriResult, esri
-from supplychain.analysis.moneyflow import read_list
+from supplychain.analysis.moneyflow import lane_lists, read_list
 from supplychain.errors import EnvironmentFault, InputError, UsageError
+from supplychain.network import SupplyNetwork
 
 NETWORKS = {
     "fig1": ("fig1", "fig1_links.csv", "fig1_mixed_essentiality.csv"),
@@ -272,3 +273,40 @@ def test_odd_but_harmless_lists_are_read_with_a_word(tmp_path: Path) -> None:
         read_list(tmp_path / "links.csv", ("volume",), "links")
     with pytest.raises(EnvironmentFault, match="cannot read"):
         read_list(tmp_path / "absent.csv", ("volume",), "links")
+
+
+def lane_network(**lane_columns: list[Any]) -> SupplyNetwork:
+    """a sells to b, b sells to c and to a plant, c sells to a plant; prices on the supplies."""
+    return SupplyNetwork.from_tables(
+        {
+            "supplies": pd.DataFrame(
+                {"supply": ["a", "b", "c"], "item": ["x", "y", "z"], "share": [1.0] * 3, "unit_cost": [2.0, 3.0, 5.0]}
+            ),
+            "plants": pd.DataFrame({"plant": ["p"], "buyer": ["us"], "site": ["DEU"], "item": ["z"], "demand": [1.0]}),
+            "lanes": pd.DataFrame(
+                {
+                    "from_supply": ["a", "b", "b", "c"],
+                    "to_supply": ["b", "c", "", ""],
+                    "to_plant": ["", "", "p", "p"],
+                    "volume": [10.0, 4.0, 1.0, 7.0],
+                    **lane_columns,
+                }
+            ),
+        }
+    )
+
+
+def test_lanes_give_the_same_index_as_their_lists() -> None:
+    links, firms = lane_lists(lane_network(unit_cost=[np.nan, 2.5, np.nan, np.nan]))
+    assert links["flow"].astype(float).tolist() == [20.0, 10.0]  # the lane's own price goes before the supply's
+    assert firms["revenue"].astype(float).tolist() == [20.0, 13.0, 35.0]
+    plain = pd.DataFrame({"supplier": ["a", "b"], "buyer": ["b", "c"], "flow": ["20", "10"]})
+    sectors = pd.DataFrame({"firm": ["a", "b", "c"], "sector": ["x", "y", "z"], "revenue": ["20", "13", "35"]})
+    assert esri(links, firms, essentiality="leontief").table.equals(esri(plain, sectors, essentiality="leontief").table)
+
+
+def test_lanes_without_money_are_refused() -> None:
+    with pytest.raises(UsageError, match="need a volume and a unit_cost"):
+        lane_lists(lane_network(volume=[np.nan, 4.0, 1.0, 7.0]))
+    with pytest.raises(UsageError, match="no lanes between supplies"):
+        lane_lists(SupplyNetwork.from_tables({"supplies": pd.DataFrame({"supply": ["a"], "item": ["x"]})}))
