@@ -3,14 +3,18 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 RUN    := $(VENV)/.run-$(shell cat requirements.lock pyproject.toml 2>/dev/null | cksum | cut -d' ' -f1)
+APP    := $(VENV)/.app-$(shell cat requirements-app.lock pyproject.toml 2>/dev/null | cksum | cut -d' ' -f1)
 DEV    := $(VENV)/.dev-$(shell cat requirements-dev.lock pyproject.toml 2>/dev/null | cksum | cut -d' ' -f1)
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .DELETE_ON_ERROR:
-.PHONY: report test lint format bench cross-check lock clean
+.PHONY: report app test lint format bench cross-check lock clean
 
 report: $(RUN)
 	@$(BIN)/supplychain report $(ARGS)
+
+app: $(APP)
+	@$(BIN)/supplychain app $(ARGS)
 
 test: $(DEV)
 	@$(BIN)/python -m pytest -n 2 --dist loadgroup $(ARGS)
@@ -31,10 +35,11 @@ bench: $(DEV)
 cross-check: $(DEV)
 	@$(BIN)/python -m benchmarks.cross_check $(ARGS)
 
-# Versions and hashes of everything, for every supported Python, in two files: what the tool needs, and that plus the tools of work.
+# Versions and hashes of everything, for every supported Python, in three files: what the tool needs, that plus the application, that plus the tools of work.
 lock: $(DEV)
 	$(PIP) uv
 	@$(BIN)/uv pip compile pyproject.toml requirements-build.in --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --quiet -o requirements.lock
+	@$(BIN)/uv pip compile pyproject.toml requirements-build.in --extra app --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --quiet -c requirements.lock -o requirements-app.lock
 	@$(BIN)/uv pip compile pyproject.toml requirements-build.in --group dev --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --quiet -c requirements.lock -o requirements-dev.lock
 
 clean:
@@ -49,6 +54,11 @@ $(RUN): $(BIN)/python
 	@$(PIP) --require-hashes --only-binary :all: -r requirements.lock
 	@$(PIP) --no-deps --no-build-isolation --editable .
 	@rm -f $(VENV)/.run-* && touch $@
+
+$(APP): $(BIN)/python
+	@$(PIP) --require-hashes --only-binary :all: -r requirements-app.lock
+	@$(PIP) --no-deps --no-build-isolation --editable .
+	@rm -f $(VENV)/.app-* && touch $@
 
 $(DEV): $(BIN)/python
 	@$(PIP) --require-hashes --only-binary :all: -r requirements-dev.lock
