@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from supplychain.errors import UsageError
 from supplychain.locate import datasets, models
 from supplychain.report import manifest, sections_chokes, sections_exposure, sections_law, sections_plan, summary, words
+from supplychain.report.document import Document
 from supplychain.report.pages import render
 from supplychain.report.run import check_target, writing
 
@@ -124,19 +125,21 @@ def make(request: Request, output: Path | None, step: Callable[[str], None]) -> 
 
 def page(findings: Findings) -> str:
     """Return the HTML of the findings."""
-    facts = [
+    whole = document(findings)
+    head = {"title": whole.title, "facts": whole.facts, "illustrative": whole.notice}
+    return render(head, whole.sentences, whole.opening, whole.sections, whole.footer, whole.cite)
+
+
+def document(findings: Findings) -> Document:
+    """Return what the report says, from which every format is made."""
+    facts = (
         ("Law as of", findings.as_of),
         ("Law known as of", words.day(findings.known_as_of)),
         ("Needs", words.number(float(findings.tables["overall"]["needs"].iloc[0]))),
         ("In", words.listed([findings.names.state(place) for place in findings.destinations], 6)),
         ("Network", findings.network),
-    ]
-    head = {
-        "title": summary.title(findings),
-        "facts": facts,
-        "illustrative": _INVENTED if findings.illustrative else "",
-    }
-    built = [
+    )
+    built = (
         sections_exposure.plant_section(findings),
         sections_exposure.item_section(findings),
         sections_chokes.choke_section(findings),
@@ -149,12 +152,19 @@ def page(findings: Findings) -> str:
         sections_law.annex_section(findings),
         sections_plan.method_section(findings),
         sections_law.source_section(findings),
-    ]
-    footer = [LAWFUL]
-    if findings.illustrative:
-        footer.append(f"Illustrative buyer. {_INVENTED}")
-    opening = [sections_exposure.headline_figure(findings)]
-    return render(head, summary.sentences(findings), opening, built, footer, findings.citations)
+    )
+    footer = (LAWFUL, f"Illustrative buyer. {_INVENTED}") if findings.illustrative else (LAWFUL,)
+    return Document(
+        title=summary.title(findings),
+        on=findings.on,
+        facts=facts,
+        notice=_INVENTED if findings.illustrative else "",
+        sentences=tuple(summary.sentences(findings)),
+        opening=(sections_exposure.headline_figure(findings),),
+        sections=built,
+        footer=footer,
+        cite=findings.citations,
+    )
 
 
 def _body(request: Request, case: Case, findings: Findings) -> dict[str, Any]:
