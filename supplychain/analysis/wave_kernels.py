@@ -13,6 +13,7 @@ except ImportError as fault:
 
 import numpy as np
 
+NONE = np.uint32(2**32 - 1)  # ends a list of nodes
 _MANY = 0.25  # part of a block that must be concerned before all of it is computed
 
 
@@ -74,7 +75,7 @@ def sweep_kernel(
     need_start, need_market, kind, table, group, grouped, rank, block, after_start, after,
 ):  # fmt: skip
     """Compute every market that is used and every node once, block by block."""
-    every, rose = np.arange(len(node)), np.empty(len(node), np.int64)
+    every, rose = np.arange(len(node)).astype(np.uint32), np.empty(len(node), np.uint32)
     _compute(
         every, len(node), True, 0.0, own, base, market, node, node, rose,
         start, seller, weight, need_start, need_market, kind, table, group, grouped,
@@ -129,7 +130,7 @@ def _run(
                     count += 1
             else:
                 s = head[b]
-                while s >= 0:
+                while s != NONE:
                     marked[s] = False
                     todo[count] = s
                     count += 1
@@ -142,7 +143,7 @@ def _run(
                     s = following[s]
             afresh = full[b]
             full[b] = False
-            head[b] = -1
+            head[b] = NONE
             waiting[b] = 0
             n_rose = _compute(
                 todo, count, afresh, drop, own, base, market, node, pushed, rose,
@@ -172,9 +173,9 @@ def settle_kernel(
     n, n_blocks = len(own), len(block) - 1
     market, node, pushed = base.copy(), np.zeros(n), np.zeros(n)
     passes, _ = _run(
-        own, base, market, node, pushed, np.zeros(n, np.bool_), np.empty(n, np.int64), np.full(n_blocks, -1),
-        np.zeros(n_blocks, np.int64), np.ones(n_blocks, np.bool_), np.empty(n, np.int64), np.empty(n, np.int64),
-        np.empty(0, np.int64), -1, drop, limit,
+        own, base, market, node, pushed, np.zeros(n, np.bool_), np.empty(n, np.uint32),
+        np.full(n_blocks, NONE, np.uint32), np.zeros(n_blocks, np.int64), np.ones(n_blocks, np.bool_),
+        np.empty(n, np.uint32), np.empty(n, np.uint32), np.empty(0, np.uint32), -1, drop, limit,
         start, seller, weight, out_start, out_market, out_weight, use_start, user,
         need_start, need_market, kind, table, group, grouped, rank, block, after_start, after,
     )  # fmt: skip
@@ -196,17 +197,17 @@ def removals_kernel(
     own, node, pushed, market, base = np.zeros(n), np.zeros(n), np.zeros(n), np.zeros(n_markets), np.zeros(0)
     marked, full = np.zeros(n, np.bool_), np.zeros(n_blocks, np.bool_)
     following, todo, rose, hit = (
-        np.empty(n, np.int64),
-        np.empty(n, np.int64),
-        np.empty(n, np.int64),
-        np.empty(n, np.int64),
+        np.empty(n, np.uint32),
+        np.empty(n, np.uint32),
+        np.empty(n, np.uint32),
+        np.empty(n, np.uint32),
     )
-    head, waiting = np.full(n_blocks, -1), np.zeros(n_blocks, np.int64)
+    head, waiting = np.full(n_blocks, NONE, np.uint32), np.zeros(n_blocks, np.int64)
     for row in rows:
         s = chosen[row]
         own[s] = 1.0
         marked[s] = True
-        following[s], head[rank[s]], waiting[rank[s]] = -1, s, 1
+        following[s], head[rank[s]], waiting[rank[s]] = NONE, s, 1
         passes[row], n_hit = _run(
             own, base, market, node, pushed, marked, following, head, waiting, full, todo, rose, hit, 0, drop, limit,
             start, seller, weight, out_start, out_market, out_weight, use_start, user,
@@ -240,5 +241,5 @@ def removals_kernel(
         if passes[row] < 0:  # what is left of an unsettled shock must not reach the next one
             marked[:] = False
             full[:] = False
-            head[:] = -1
+            head[:] = NONE
             waiting[:] = 0
