@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 import math
-import os
 import sys
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from supplychain.cli.options import Format
-from supplychain.errors import EnvironmentFault, UsageError
+from supplychain.errors import UsageError
+from supplychain.files import replace_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -68,7 +68,7 @@ def show_table(
             raise UsageError("--format parquet is binary: name a file with --output")
         buffer = io.BytesIO()
         _flatten(table).to_parquet(buffer, index=False)
-        _write_bytes(buffer.getvalue(), output)
+        replace_file(output, buffer.getvalue())
     else:
         write_text(_terminal(table, title, columns, lead, notes), output)
 
@@ -220,19 +220,4 @@ def write_text(text: str, output: Path | None) -> None:
         sys.stdout.write(text)
         sys.stdout.flush()
     else:
-        _write_bytes(text.encode("utf-8"), output)
-
-
-def _write_bytes(data: bytes, output: Path) -> None:
-    """Write beside, then rename: a reader sees the old file or the new one, never half."""
-    beside = output.with_name(f".{output.name}.{os.getpid()}.part")
-    try:
-        with beside.open("wb") as stream:
-            os.fchmod(stream.fileno(), 0o600)
-            stream.write(data)
-            stream.flush()
-            os.fsync(stream.fileno())
-        beside.replace(output)
-    except OSError as error:
-        beside.unlink(missing_ok=True)
-        raise EnvironmentFault(f"cannot write {output}: {error.strerror or error}") from error
+        replace_file(output, text.encode("utf-8"))

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from supplychain.cli.output import _write_bytes as write_bytes
 from supplychain.errors import UsageError
+from supplychain.files import replace_file
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -50,16 +50,16 @@ def save(chart: Any, path: Path) -> None:
 
     specification = chart.to_dict()
     if path.suffix.lower() == ".png":
-        write_bytes(vl_convert.vegalite_to_png(specification, scale=2), path)
+        replace_file(path, vl_convert.vegalite_to_png(specification, scale=2))
         return
     drawing = str(vl_convert.vegalite_to_svg(specification))
     if path.suffix.lower() == ".svg":
-        write_bytes(drawing.encode("utf-8"), path)
+        replace_file(path, drawing.encode("utf-8"))
         return
     title = specification.get("title") or "supplychain"
     title = title.get("text", "supplychain") if isinstance(title, dict) else str(title)
     page = f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{escape(title)}</title>{drawing}</html>\n'
-    write_bytes(page.encode("utf-8"), path)
+    replace_file(path, page.encode("utf-8"))
 
 
 def bars(

@@ -126,7 +126,8 @@ def cutsets(
     from supplychain.analysis.cutsets import minimal_cut_sets
     from supplychain.analysis.faulttree import TOP, fault_tree
     from supplychain.analysis.openpsa import open_psa as written
-    from supplychain.cli.output import _write_bytes, progress, remark
+    from supplychain.cli.output import progress, remark
+    from supplychain.files import replace_file
 
     with progress(quiet) as step:
         step("reading facts and law")
@@ -144,7 +145,7 @@ def cutsets(
             case, by.value, below=below, horizon=horizon_months(horizon), unknown=unknown.value, need=need.value
         )
         if export is not None:
-            _write_bytes(written(built.tree, built.labels).encode("utf-8"), export)
+            replace_file(export, written(built.tree, built.labels).encode("utf-8"))
         if not cheapest:
             step("finding minimal cut sets")
             found = minimal_cut_sets(built.tree.gates, TOP, max_size=max_size, method=method.value)

@@ -15,7 +15,8 @@ from supplychain.exchange.mapping import distinct, slug
 from supplychain.exchange.merge import alike
 from supplychain.facts.package import Package
 from supplychain.facts.raw import guard
-from supplychain.facts.write import csv_bytes, replace_file
+from supplychain.facts.write import csv_bytes
+from supplychain.files import make_folder, replace_file
 
 MAPPING = ["part", "description", "manufacturer", "mpn", "item", "confirmed", "score", "other_candidates", "note"]
 SOURCE = "own-bom"
@@ -61,7 +62,7 @@ def write_mapping(mapping: pd.DataFrame, path: Path, *, overwrite: bool = False)
     """Write a mapping as CSV to be edited in a spreadsheet."""
     if path.exists() and not overwrite:
         raise UsageError(f"{str(path)!r} is there already: it may hold confirmations; give another path")
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     texts = {name: guard(pa.array(mapping[name].astype(str), pa.string())) for name in MAPPING}
     replace_file(path, csv_bytes(texts))
 

@@ -14,12 +14,12 @@ from openpyxl.utils import get_column_letter
 from openpyxl.worksheet.datavalidation import DataValidation
 from openpyxl.worksheet.worksheet import Worksheet
 
-from supplychain.errors import UsageError
 from supplychain.facts.countries import countries
 from supplychain.facts.package import Package
 from supplychain.facts.schema import NUMERIC, Column, Table, schema
 from supplychain.facts.workbook import DESCRIPTOR_SHEET, sealed
-from supplychain.facts.write import replace_file, table_text
+from supplychain.facts.write import table_text
+from supplychain.files import check_free, make_folder, replace_file
 
 ROWS = 2_000  # rows of each sheet that have lists and formats
 _LISTS_AT = 26  # column of the descriptor sheet (Z) from which the lists to choose from stand; nothing reads them
@@ -30,8 +30,7 @@ _MAY = PatternFill("solid", fgColor="E7EDF3")
 def write_form(package: Package, path: Path, *, overwrite: bool = False) -> None:
     """Write every table of the package's schema, empty ones too, as a workbook at `path`; the same content gives the
     same bytes. Orange headers must be filled, the others may be. Raises UsageError when the file is there already."""
-    if path.exists() and not overwrite:
-        raise UsageError(f"{str(path)!r} is there already: give another path, or ask to overwrite it")
+    check_free(path, overwrite)
     book = openpyxl.Workbook()
     about = book.worksheets[0]
     about.title = DESCRIPTOR_SHEET
@@ -47,7 +46,7 @@ def write_form(package: Package, path: Path, *, overwrite: bool = False) -> None
     book.active = 1
     buffer = io.BytesIO()
     book.save(buffer)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     replace_file(path, sealed(buffer.getvalue()))
 
 

@@ -11,10 +11,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from supplychain.errors import EnvironmentFault, UsageError
 from supplychain.facts.countries import countries
 from supplychain.facts.package import Package
-from supplychain.facts.write import replace_file
+from supplychain.files import check_free, make_folder, replace_file
 from supplychain.locate import datasets
 
 Points = npt.NDArray[np.float64]
@@ -83,11 +82,7 @@ def _feature(kind: str, identity: str, country: str, row: dict[Any, Any]) -> dic
 
 def write_geojson(package: Package, path: Path, *, overwrite: bool = False) -> None:
     """Write the sites of a package as GeoJSON."""
-    if path.exists() and not overwrite:
-        raise UsageError(f"{str(path)!r} is there already: give another path, or ask to overwrite it")
+    check_free(path, overwrite)
     text = json.dumps(site_features(package), ensure_ascii=False, indent=1) + "\n"
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        replace_file(path, text.encode())
-    except OSError as error:
-        raise EnvironmentFault(f"cannot write {str(path)!r}: {error.strerror or error}") from error
+    make_folder(path.parent)
+    replace_file(path, text.encode())

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from supplychain.errors import EnvironmentFault, UsageError
-from supplychain.facts.write import replace_file
+from supplychain.files import check_free, make_folder, replace_file
 from supplychain.network import SupplyNetwork
 
 if TYPE_CHECKING:
@@ -138,8 +137,7 @@ def write_graph(network: SupplyNetwork, path: Path, form: str, *, overwrite: boo
     """Write the network as `form` "graphml" or "gexf" (1.2) to `path`; the same network gives the same bytes."""
     import networkx as nx
 
-    if path.exists() and not overwrite:
-        raise UsageError(f"{str(path)!r} is there already: give another path, or ask to overwrite it")
+    check_free(path, overwrite)
     buffer = io.BytesIO()
     if form == "graphml":
         nx.write_graphml_xml(to_graph(network), buffer, encoding="utf-8", prettyprint=True)
@@ -148,8 +146,5 @@ def write_graph(network: SupplyNetwork, path: Path, form: str, *, overwrite: boo
         for node, name in graph.nodes(data="name"):
             graph.nodes[node]["label"] = name or node
         nx.write_gexf(graph, buffer, encoding="utf-8", prettyprint=True)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        replace_file(path, _STAMP.sub(b"", buffer.getvalue()))
-    except OSError as error:
-        raise EnvironmentFault(f"cannot write {str(path)!r}: {error.strerror or error}") from error
+    make_folder(path.parent)
+    replace_file(path, _STAMP.sub(b"", buffer.getvalue()))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from supplychain.errors import EnvironmentFault, Problems, UsageError
+from supplychain.errors import Problems, UsageError
 from supplychain.facts.cells import STRING, blank_column
 from supplychain.facts.folder import read_table_file
 from supplychain.facts.package import Package, read_package, write_package
@@ -94,28 +93,21 @@ def save(intake: Intake, path: Path, *, format: str = "csv", overwrite: bool = F
     described = dict(intake.package.descriptor)
     described["supplychain"] = {**described.get("supplychain", {}), "import": record}
     package = replace(intake.package, descriptor=described)
-    written = write_checked(package, path, format=format, overwrite=overwrite)
-    if path.is_dir():
-        write_beside(path / "README.md", _readme(intake))
-    return written
+    readme = {"README.md": _readme(intake).encode()}
+    return write_checked(package, path, format=format, overwrite=overwrite, companions=readme)
 
 
-def write_checked(package: Package, path: Path, *, format: str = "csv", overwrite: bool = False) -> Package:
+def write_checked(
+    package: Package,
+    path: Path,
+    *,
+    format: str = "csv",
+    overwrite: bool = False,
+    companions: Mapping[str, bytes] | None = None,
+) -> Package:
     """Write a package and return it as read back; a package that fails its check (InputError) is not written."""
-    with tempfile.TemporaryDirectory() as work:
-        trial = Path(work, "package")
-        write_package(package, trial, format=format)
-        read_package(trial)
-    write_package(package, path, format=format, overwrite=overwrite)
+    write_package(package, path, format=format, overwrite=overwrite, companions=companions, check=read_package)
     return read_package(path)
-
-
-def write_beside(path: Path, text: str) -> None:
-    """Write a companion file of a package."""
-    try:
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise EnvironmentFault(f"cannot write {str(path)!r}: {error.strerror or error}") from error
 
 
 def _readme(intake: Intake) -> str:

@@ -14,10 +14,11 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from supplychain.errors import EnvironmentFault, UsageError
+from supplychain.errors import UsageError
 from supplychain.facts.raw import guard
 from supplychain.facts.workbook import write_workbook
-from supplychain.facts.write import csv_bytes, replace_file
+from supplychain.facts.write import csv_bytes
+from supplychain.files import MANIFEST, check_free, make_folder, replace_file, replacing, write_new
 
 SUFFIXES = (".xlsx", ".csv", ".json", ".parquet")
 
@@ -43,26 +44,25 @@ def write_tables(
     Raises UsageError for another ending or an existing file, EnvironmentFault when the file cannot be written.
     """
     suffix = writable(path, overwrite)
+    make_folder(path.parent)
+    replace_file(path, _bytes(kind, tables, about, suffix))
+
+
+def _bytes(kind: str, tables: Mapping[str, pd.DataFrame], about: Mapping[str, Any], suffix: str) -> bytes:
     arrays = {name: _arrays(table) for name, table in tables.items()}
     described = {"format": kind, **about, "fields": fields(kind)}
     last = arrays[list(arrays)[-1]]
     if suffix == ".xlsx":
-        data = write_workbook(described, arrays)
-    elif suffix == ".json":
+        return write_workbook(described, arrays)
+    if suffix == ".json":
         rows = {name: pa.table(columns).to_pylist() for name, columns in arrays.items()}
-        data = (json.dumps({**described, **rows}, ensure_ascii=False, indent=2) + "\n").encode()
-    elif suffix == ".csv":
-        data = csv_bytes({name: _text(column) for name, column in last.items()})
-    else:
-        sink = pa.BufferOutputStream()
-        table = pa.table(last).replace_schema_metadata({"supplychain": json.dumps(described, ensure_ascii=False)})
-        pq.write_table(table, sink, compression="zstd")
-        data = bytes(sink.getvalue())
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        replace_file(path, data)
-    except OSError as error:
-        raise EnvironmentFault(f"cannot write {str(path)!r}: {error.strerror or error}") from error
+        return (json.dumps({**described, **rows}, ensure_ascii=False, indent=2) + "\n").encode()
+    if suffix == ".csv":
+        return csv_bytes({name: _text(column) for name, column in last.items()})
+    sink = pa.BufferOutputStream()
+    table = pa.table(last).replace_schema_metadata({"supplychain": json.dumps(described, ensure_ascii=False)})
+    pq.write_table(table, sink, compression="zstd")
+    return bytes(sink.getvalue())
 
 
 def writable(path: Path, overwrite: bool) -> str:
@@ -70,8 +70,7 @@ def writable(path: Path, overwrite: bool) -> str:
     suffix = path.suffix.lower()
     if suffix not in SUFFIXES:
         raise UsageError(f"{path.name!r}: name a file that ends in {', '.join(SUFFIXES)}")
-    if path.exists() and not overwrite:
-        raise UsageError(f"{str(path)!r} is there already: give another path, or ask to overwrite it")
+    check_free(path, overwrite)
     return suffix
 
 
@@ -90,10 +89,16 @@ def write_folder(
         return
     if folder.exists() and not folder.is_dir():
         raise UsageError(f"{str(folder)!r} is a file: name a folder, or a file that ends in .xlsx or .json")
-    for name in tables:
-        writable(folder / f"{name}.{form}", overwrite)
-    for name, table in tables.items():
-        write_tables(kind, {name: table}, about, folder / f"{name}.{form}", overwrite=overwrite)
+    written = {f"{name}.{form}": {name: table} for name, table in tables.items()}
+    for name in written:
+        check_free(folder / name, overwrite)
+    others = {entry.name for entry in folder.iterdir()} - {*written, MANIFEST} if folder.exists() else set()
+    if others:
+        raise UsageError(f"{str(folder)!r} holds other files, such as {min(others)}: name another folder")
+    make_folder(folder.parent)
+    with replacing(folder) as work:
+        for name, parts in written.items():
+            write_new(work / name, _bytes(kind, parts, about, f".{form}"))
 
 
 def _arrays(table: pd.DataFrame) -> dict[str, pa.Array]:

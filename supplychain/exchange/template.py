@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 from supplychain.exchange.form import write_form
-from supplychain.exchange.intake import write_beside
 from supplychain.facts.package import Package, read_package, write_package
 from supplychain.facts.schema import Column, Schema, Table, schema
 from supplychain.locate import datasets
@@ -35,9 +34,9 @@ def start(path: Path, *, overwrite: bool = False) -> Package:
         write_form(package, path, overwrite=overwrite)
         return read_package(path)
     package.descriptor["resources"] = [_resource(table) for table in schema("network").tables]
-    write_package(package, path, overwrite=overwrite)
     title = str(package.descriptor.get("title", name))
-    write_beside(path / "README.md", HOW.format(title=title, name=path.name) + columns_page(schema("network")))
+    readme = HOW.format(title=title, name=path.name) + columns_page(schema("network"))
+    write_package(package, path, overwrite=overwrite, companions={"README.md": readme.encode()})
     return read_package(path)
 
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
-import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,9 +14,10 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from supplychain.errors import EnvironmentFault, Problems, UsageError
+from supplychain.errors import Problems, UsageError
 from supplychain.exchange.intake import COUNTS
 from supplychain.exchange.trade import TradeFlows, indicators
+from supplychain.files import check_free, creating, make_folder, replacing, write_new
 
 # Reads one file: its flows, how many of its rows went where, and the spreadsheet row of each flow.
 Reader = Callable[[Path, Problems], tuple[TradeFlows, dict[str, int], Any]]
@@ -53,17 +52,18 @@ def write_trade(
     read: Reader, files: Sequence[Path], dest: Path, notice: str, *, overwrite: bool = False
 ) -> TradeImport:
     """Read the files one by one, write flows and indicators to the folder `dest` (whole or not at all)."""
-    if dest.exists() and not overwrite:
-        raise UsageError(f"{str(dest)!r} is there already: give another path, or ask to overwrite it")
+    check_free(dest, overwrite)
     if dest.exists() and not (dest / "datapackage.json").is_file():
         raise UsageError(f"{str(dest)!r} is not a folder of trade flows and will not be replaced")
     problems = Problems()
     counts: list[tuple[str, str, int]] = []
     found: list[pd.DataFrame] = []
-    dest.parent.mkdir(parents=True, exist_ok=True)
-    work = Path(tempfile.mkdtemp(prefix=f".{dest.name}.", dir=dest.parent))
-    try:
-        with pq.ParquetWriter(work / "flows.parquet", _FLOWS, use_dictionary=_CODED) as writer:
+    make_folder(dest.parent)
+    with replacing(dest) as work:
+        with (
+            creating(work / "flows.parquet") as stream,
+            pq.ParquetWriter(stream, _FLOWS, use_dictionary=_CODED) as writer,
+        ):
             for file in files:
                 before = len(problems.errors)
                 flows, went, rows = read(file, problems)
@@ -74,9 +74,8 @@ def write_trade(
                 found.append(indicators(flows))
         problems.raise_if_any()
         table = pd.concat(found, ignore_index=True)
-        pq.write_table(
-            pa.Table.from_pandas(table, preserve_index=False), work / "indicators.parquet", compression="zstd"
-        )
+        with creating(work / "indicators.parquet") as stream:
+            pq.write_table(pa.Table.from_pandas(table, preserve_index=False), stream, compression="zstd")
         result = TradeImport(
             pd.DataFrame(counts, columns=COUNTS),
             {file.name: sum(number for name, _, number in counts if name == file.name) for file in files},
@@ -85,14 +84,6 @@ def write_trade(
             ("a pair and product without a row had no trade that the source reports",),
         )
         _describe(result, files, work)
-        work.chmod(0o755)
-        if dest.exists():
-            shutil.rmtree(dest)
-        work.replace(dest)
-    except OSError as error:
-        raise EnvironmentFault(f"cannot write {str(dest)!r}: {error.strerror or error}") from error
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
     return result
 
 
@@ -147,4 +138,4 @@ def _describe(result: TradeImport, files: Sequence[Path], folder: Path) -> None:
             }
         },
     }
-    (folder / "datapackage.json").write_text(json.dumps(described, indent=2) + "\n", encoding="utf-8")
+    write_new(folder / "datapackage.json", (json.dumps(described, indent=2) + "\n").encode())

@@ -20,7 +20,8 @@ from supplychain.facts.countries import is_country, likely_code
 from supplychain.facts.folder import DESCRIPTOR, read_contents
 from supplychain.facts.raw import RawTable, guard
 from supplychain.facts.schema import LISTS, NUMERIC, Column, Table, schema
-from supplychain.facts.write import csv_bytes, write_files
+from supplychain.facts.write import csv_bytes
+from supplychain.files import make_folder, replacing, write_new
 
 _TRUE, _FALSE = ("true", "yes", "y", "1"), ("false", "no", "n", "0")
 _THOUSANDS = re.compile(r"[+-]?\d{1,3}(,\d{3})+\.\d+")  # a decimal point too: no other reading
@@ -75,7 +76,10 @@ def write_mended(mended: Mended, path: Path) -> None:
         for name, columns in mended.tables.items()
     }
     text = json.dumps(described, indent=2, ensure_ascii=False) + "\n"
-    write_files(path, {**data, DESCRIPTOR: text.encode()})
+    make_folder(path.parent)
+    with replacing(path) as work:
+        for name, content in {**data, DESCRIPTOR: text.encode()}.items():
+            write_new(work / name, content)
 
 
 def _table(raw: RawTable, table: Table | None, found: list[tuple[Any, ...]]) -> dict[str, pa.Array]:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,44 +14,53 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from supplychain.errors import EnvironmentFault, UsageError
+from supplychain.errors import UsageError
 from supplychain.facts.folder import DESCRIPTOR
 from supplychain.facts.raw import guard
 from supplychain.facts.schema import NUMERIC, Table, schema
 from supplychain.facts.workbook import write_workbook
+from supplychain.files import MANIFEST, check_free, make_folder, replace_file, replacing, write_new
 
 if TYPE_CHECKING:
     from supplychain.facts.package import Package
 
 FORMATS = ("csv", "parquet")
+Check = Callable[[Path], object]
 
 
-def write_package(package: Package, path: Path | str, *, format: str = "csv", overwrite: bool = False) -> None:
+def write_package(
+    package: Package,
+    path: Path | str,
+    *,
+    format: str = "csv",
+    overwrite: bool = False,
+    companions: Mapping[str, bytes] | None = None,
+    check: Check | None = None,
+) -> None:
     """Write `package` to `path`: a workbook when it ends in .xlsx, else a folder with one file per table.
 
     Empty optional tables are left out. Everything is written beside `path` and then renamed, so that an interrupted run
     leaves the old state. `overwrite` is needed to replace what is there; the other files of a replaced folder are kept.
+    `companions` are files that stand beside the tables. `check` is handed the written package before it takes its
+    place; when it raises, nothing changes.
     """
     target = Path(path)
     if format not in FORMATS:
         raise UsageError(f"format is one of {', '.join(FORMATS)}, not {format!r}")
-    if target.exists() and not overwrite and not (target.is_dir() and not any(target.iterdir())):
-        raise UsageError(f"{str(target)!r} is there already: give another path, or ask to overwrite it")
+    if not (target.is_dir() and not any(target.iterdir())):
+        check_free(target, overwrite)
     kind = schema(package.schema)
     tables = {
         table.name: package.tables[table.name]
         for table in kind.tables
         if table.required or len(package.tables[table.name])
     }
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        if target.suffix.lower() == ".xlsx":
-            texts = {name: _columns(frame, kind[name], native=True) for name, frame in tables.items()}
-            replace_file(target, write_workbook(_descriptor(package, {}), texts))
-        else:
-            _write_folder(package, tables, target, format)
-    except OSError as error:
-        raise EnvironmentFault(f"cannot write {str(target)!r}: {error.strerror or error}") from error
+    make_folder(target.parent)
+    if target.suffix.lower() == ".xlsx":
+        texts = {name: _columns(frame, kind[name], native=True) for name, frame in tables.items()}
+        _place_workbook(target, write_workbook(_descriptor(package, {}), texts), check)
+    else:
+        _write_folder(package, tables, target, format, companions or {}, check)
 
 
 def _descriptor(package: Package, files: Mapping[str, str]) -> dict[str, Any]:
@@ -69,46 +77,42 @@ def _descriptor(package: Package, files: Mapping[str, str]) -> dict[str, Any]:
     return described
 
 
-def _write_folder(package: Package, tables: Mapping[str, pd.DataFrame], target: Path, format: str) -> None:
+def _place_workbook(target: Path, data: bytes, check: Check | None) -> None:
+    if check is None:
+        replace_file(target, data)
+        return
+    with tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent) as folder:
+        trial = Path(folder, target.name)
+        write_new(trial, data)
+        check(trial)
+    replace_file(target, data)
+
+
+def _write_folder(
+    package: Package,
+    tables: Mapping[str, pd.DataFrame],
+    target: Path,
+    format: str,
+    companions: Mapping[str, bytes],
+    check: Check | None,
+) -> None:
     kind = schema(package.schema)
     files = {name: f"{name}.{format}" for name in tables}
-    work = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
-    try:
-        work.chmod(0o755)
+    with replacing(target) as work:
         for name, frame in tables.items():
             if format == "csv":
                 data = csv_bytes(_columns(frame, kind[name], native=False))
             else:
                 data = _parquet(_columns(frame, kind[name], native=True))
-            _write_file(work / files[name], data)
+            write_new(work / files[name], data)
         text = json.dumps(_descriptor(package, files), indent=2, ensure_ascii=False) + "\n"
-        _write_file(work / DESCRIPTOR, text.encode())
+        write_new(work / DESCRIPTOR, text.encode())
+        for name, data in companions.items():
+            write_new(work / name, data)
+        if check is not None:
+            check(work)
         if target.exists():
             _keep_others(target, work)
-            old = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
-            os.replace(target, old)
-            os.replace(work, target)
-            shutil.rmtree(old)
-        else:
-            os.replace(work, target)
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
-
-
-def write_files(target: Path, files: Mapping[str, bytes]) -> None:
-    """Write a new folder with these files, whole or not at all."""
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        work = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
-        try:
-            work.chmod(0o755)
-            for name, data in files.items():
-                _write_file(work / name, data)
-            os.replace(work, target)
-        finally:
-            shutil.rmtree(work, ignore_errors=True)
-    except OSError as error:
-        raise EnvironmentFault(f"cannot write {str(target)!r}: {error.strerror or error}") from error
 
 
 def _keep_others(target: Path, work: Path) -> None:
@@ -117,7 +121,7 @@ def _keep_others(target: Path, work: Path) -> None:
         raise UsageError(f"{str(target)!r} is not a data package and will not be replaced")
     tables = {f"{path.stem}{suffix}" for path in work.iterdir() for suffix in (".csv", ".parquet")}
     for entry in sorted(target.iterdir()):
-        if entry.name == DESCRIPTOR or entry.name in tables:
+        if entry.name in (DESCRIPTOR, MANIFEST) or entry.name in tables or (work / entry.name).exists():
             continue
         if entry.is_dir() and not entry.is_symlink():
             shutil.copytree(entry, work / entry.name, symlinks=True)
@@ -175,23 +179,3 @@ def _parquet(columns: Mapping[str, pa.Array]) -> bytes:
     sink = pa.BufferOutputStream()
     pq.write_table(pa.table(dict(columns)), sink, compression="zstd", write_page_checksum=True)
     return bytes(sink.getvalue())
-
-
-def _write_file(path: Path, data: bytes) -> None:
-    with path.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def replace_file(target: Path, data: bytes) -> None:
-    """Write beside, then rename: a reader sees the old file or the new one, never half."""
-    handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
-    os.close(handle)
-    work = Path(name)
-    try:
-        _write_file(work, data)
-        work.chmod(0o644)
-        os.replace(work, target)
-    finally:
-        work.unlink(missing_ok=True)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from supplychain import __version__
 from supplychain.errors import InputError, Problem, Problems
-from supplychain.report.run import MANIFEST
+from supplychain.files import MANIFEST
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-import ctypes
 import io
 import json
 import os
-import shutil
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from supplychain.errors import EnvironmentFault, UsageError
+from supplychain.files import MANIFEST, make_folder, replacing, write_new
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     import pandas as pd
 
-MANIFEST = "manifest.json"
 # A cell that a spreadsheet would run as a formula is written with a leading apostrophe (OWASP ASVS 1.2.10).
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "＝", "＋", "－", "＠")
-_FILE_MODE, _FOLDER_MODE = 0o600, 0o700
 
 
 @dataclass
@@ -35,12 +32,8 @@ class Run:
     def write(self, name: str, data: bytes) -> None:
         """Write one file, readable by its owner only."""
         path = self.folder / name
-        path.parent.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
-        with path.open("xb") as stream:
-            os.fchmod(stream.fileno(), _FILE_MODE)
-            stream.write(data)
-            stream.flush()
-            os.fsync(stream.fileno())
+        make_folder(path.parent)
+        write_new(path, data)
         self.written.append(name)
 
     def write_table(self, name: str, table: pd.DataFrame) -> None:
@@ -97,10 +90,7 @@ def check_target(target: Path, inputs: Sequence[Path]) -> None:
         raise UsageError(f"--output {target} exists and is not a folder: name another one")
     if target.is_dir() and any(target.iterdir()) and not is_run(target):
         raise UsageError(f"--output {target} holds files that are not a run of supplychain: name another folder")
-    try:
-        resolved.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise EnvironmentFault(f"cannot create {resolved.parent}: {error.strerror or error}") from error
+    make_folder(resolved.parent)
     if not os.access(resolved.parent, os.W_OK | os.X_OK):
         raise EnvironmentFault(f"cannot write in {resolved.parent}: permission denied")
 
@@ -119,91 +109,5 @@ def writing(target: Path) -> Iterator[Run]:
 
     Raises EnvironmentFault when another live process writes the same run, or when the disk refuses.
     """
-    target = target.resolve()
-    beside = target.with_name(f".{target.name}.{os.getpid()}.part")
-    with _lock(target):
-        try:
-            _clear_remains(target)
-            beside.mkdir(mode=_FOLDER_MODE)
-            run = Run(beside)
-            yield run
-            _put_in_place(beside, target)
-        except OSError as error:
-            raise EnvironmentFault(f"cannot write the run {target}: {error.strerror or error}") from error
-        finally:
-            shutil.rmtree(beside, ignore_errors=True)
-
-
-@contextmanager
-def _lock(target: Path) -> Iterator[None]:
-    """Hold ``.NAME.lock`` beside the target; the lock of a process that is gone is taken over."""
-    lock = target.with_name(f".{target.name}.lock")
-    for attempt in (1, 2):
-        try:
-            handle = os.open(lock, os.O_CREAT | os.O_EXCL | os.O_WRONLY, _FILE_MODE)
-            break
-        except FileExistsError:
-            owner = _owner(lock)
-            if attempt == 2 or (owner and _alive(owner)):
-                raise EnvironmentFault(
-                    f"another run writes {target} (process {owner or 'unknown'}); wait for it, or remove {lock}"
-                ) from None
-            lock.unlink(missing_ok=True)
-        except OSError as error:
-            raise EnvironmentFault(f"cannot lock {target}: {error.strerror or error}") from error
-    try:
-        os.write(handle, str(os.getpid()).encode())
-        os.close(handle)
-        yield
-    finally:
-        lock.unlink(missing_ok=True)
-
-
-def _owner(lock: Path) -> int:
-    try:
-        return int(lock.read_text().strip() or 0)
-    except (OSError, ValueError):
-        return 0
-
-
-def _alive(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:
-        return True
-    return True
-
-
-def _clear_remains(target: Path) -> None:
-    """Undo what a killed process left half done; we hold the lock, so nobody is using it."""
-    for aside in sorted(target.parent.glob(f".{target.name}.*.old")):
-        shutil.rmtree(aside) if target.exists() else aside.rename(target)
-    for part in target.parent.glob(f".{target.name}.*.part"):
-        shutil.rmtree(part, ignore_errors=True)
-
-
-def _put_in_place(beside: Path, target: Path) -> None:
-    """Rename; where a run stands already, exchange the two folders in one step, so no moment is without a run."""
-    if not target.exists():
-        beside.rename(target)
-    elif not _exchange(beside, target):
-        aside = target.with_name(f".{target.name}.{os.getpid()}.old")
-        target.rename(aside)
-        beside.rename(target)
-        shutil.rmtree(aside, ignore_errors=True)
-    handle = os.open(target.parent, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-def _exchange(first: Path, second: Path) -> bool:
-    """Swap two folders in one step (Linux renameat2, RENAME_EXCHANGE); False where the system cannot."""
-    rename = getattr(ctypes.CDLL(None), "renameat2", None) if os.name == "posix" else None
-    if rename is None:
-        return False
-    here, exchange = -100, 2  # AT_FDCWD, RENAME_EXCHANGE
-    return bool(rename(here, os.fsencode(first), here, os.fsencode(second), exchange) == 0)
+    with replacing(target) as work:
+        yield Run(work)

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import io
 import json
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,7 +18,8 @@ from typing import Any, Final
 
 import pandas as pd
 
-from supplychain.errors import EnvironmentFault, UsageError
+from supplychain.errors import UsageError
+from supplychain.files import locked, make_folder, replace_file
 from supplychain.locate import datasets, models
 from supplychain.whatif.sweep import Plan, plan_text, results_table
 
@@ -38,7 +38,7 @@ class Store:
 
     def add(self, number: int, text: str) -> None:
         """Keep the outcomes of a finished run."""
-        _write(self.folder / _RUNS / f"{number:07d}.json", text.encode())
+        replace_file(self.folder / _RUNS / f"{number:07d}.json", text.encode())
         self.done[number] = json.loads(text)
         self.failed.pop(number, None)
 
@@ -46,7 +46,7 @@ class Store:
         """Note a run that could not be computed."""
         self.failed[number] = why
         listed = {str(key): self.failed[key] for key in sorted(self.failed)}
-        _write(self.folder / _FAILED, json.dumps(listed, indent=1).encode())
+        replace_file(self.folder / _FAILED, json.dumps(listed, indent=1).encode())
 
     @property
     def missing(self) -> list[int]:
@@ -60,7 +60,7 @@ class Store:
         buffer = io.BytesIO()
         self.table().to_parquet(buffer, index=False, compression="zstd")
         path = self.folder / TABLE
-        _write(path, buffer.getvalue())
+        replace_file(path, buffer.getvalue())
         return path
 
 
@@ -83,13 +83,10 @@ def opened(folder: Path, plan: Plan) -> Iterator[Store]:
             )
     elif folder.is_dir() and any(folder.iterdir()):
         raise UsageError(f"--output {folder} holds files that are no sweep: name another folder")
-    try:
-        (folder / _RUNS).mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError as error:
-        raise EnvironmentFault(f"cannot write {folder}: {error.strerror or error}") from None
-    with _locked(folder):
+    make_folder(folder / _RUNS)
+    with locked(folder / _LOCK, folder):
         if not existing.is_file():
-            _write(existing, text.encode())
+            replace_file(existing, text.encode())
         yield Store(folder, plan, _read(folder / _RUNS, plan), {})
 
 
@@ -114,59 +111,3 @@ def _read(folder: Path, plan: Plan) -> dict[int, dict[str, Any]]:
         except (OSError, ValueError, KeyError, TypeError):
             continue
     return found
-
-
-@contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """Hold the folder; a lock whose process has died is taken over."""
-    lock = folder / _LOCK
-    for _ in range(2):
-        try:
-            handle = os.open(lock, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-            break
-        except FileExistsError:
-            owner = _owner(lock)
-            if owner and owner != os.getpid() and _alive(owner):
-                raise EnvironmentFault(f"process {owner} writes {folder} at this moment") from None
-            lock.unlink(missing_ok=True)
-        except OSError as error:
-            raise EnvironmentFault(f"cannot write {folder}: {error.strerror or error}") from None
-    else:
-        raise EnvironmentFault(f"cannot lock {folder}")
-    try:
-        os.write(handle, str(os.getpid()).encode())
-        os.close(handle)
-        yield
-    finally:
-        lock.unlink(missing_ok=True)
-
-
-def _owner(lock: Path) -> int:
-    try:
-        return int(lock.read_text())
-    except (OSError, ValueError):
-        return 0
-
-
-def _alive(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
-
-
-def _write(path: Path, data: bytes) -> None:
-    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with beside.open("wb") as stream:
-            os.fchmod(stream.fileno(), 0o600)
-            stream.write(data)
-            stream.flush()
-            os.fsync(stream.fileno())
-        beside.replace(path)
-    except OSError as error:
-        beside.unlink(missing_ok=True)
-        raise EnvironmentFault(f"cannot write {path}: {error.strerror or error}") from None
