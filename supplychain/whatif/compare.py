@@ -130,7 +130,8 @@ def _held(case: Case) -> tuple[Plan | None, str]:
 
 
 def _side(applied: Applied, horizons: Sequence[float], held: Plan | None, why: str, base: Side | None = None) -> Side:
-    if base is not None and not applied.scenario.actions and applied.case is base.applied.case:
+    idle = not (applied.scenario.actions or applied.scenario.policy)
+    if base is not None and idle and applied.case is base.applied.case:
         return replace(base, applied=applied)
     cost = Regret("", note=why) if held is None else regret(applied, held)
     return Side(

@@ -53,11 +53,12 @@ def regret_matrix(cases: Sequence[Applied], policy: Policy | None = None) -> pd.
     made for it), and per plan `largest` (its largest regret over the scenarios) and, where every scenario but the first
     (the baseline) has a probability, `expected` cost. The plan with the smallest largest regret is the minimax one."""
     policy = policy or load_policy("cheapest")
-    problems = {applied.scenario.name: _limited(applied, policy) for applied in cases}
+    limits = {applied.scenario.name: applied.scenario.limited(policy) for applied in cases}
+    problems = {applied.scenario.name: _limited(applied, limits[applied.scenario.name]) for applied in cases}
     made: dict[str, tuple[Plan, pd.Series[float]]] = {}
     for name, (problem, limited, output) in problems.items():
         try:
-            made[name] = make_plan(limited, policy), pd.Series(output, index=problem.supplies["supply"])
+            made[name] = make_plan(limited, limits[name]), pd.Series(output, index=problem.supplies["supply"])
         except NoAnswer:
             continue
     rows = []
@@ -87,9 +88,10 @@ def regret_matrix(cases: Sequence[Applied], policy: Policy | None = None) -> pd.
 def regret(applied: Applied, held: Plan) -> Regret:
     """Return what the held plan costs under the scenario against one made for it. Flows refused on the scenario's day
     deliver nothing; what a maker can still make in the short run limits both plans; unmet demand costs its margin."""
-    policy = held.policy
-    if applied.case is applied.base and not (applied.outages or applied.ramps or applied.actions):
+    unchanged = applied.case is applied.base and not (applied.outages or applied.ramps or applied.actions)
+    if unchanged and not applied.scenario.policy:
         return _nothing(held)
+    policy = applied.scenario.limited(held.policy)
     try:
         problem, limited, output = _limited(applied, policy)
         plan = make_plan(limited, policy)

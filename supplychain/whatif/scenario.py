@@ -20,6 +20,9 @@ part = "$part"
 
 [assumptions]
 "resourcing.outbid" = 0.3
+
+[policy.caps]
+supplier = 0.5
 """
 
 from __future__ import annotations
@@ -40,10 +43,14 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError,
 
 from supplychain.errors import EnvironmentFault, InputError, Problems, UsageError
 from supplychain.locate import models
+from supplychain.sourcing.policy import Policy, policy_from
 from supplychain.whatif.actions import MODELS, Action, AnyAction, Day, Name, Names
 
 MAX_BYTES: Final = 1_000_000
 _DEEPEST = 8  # files that extend one another
+_SPARED = ("policy",)  # left out of a record when empty
+# Parts of a sourcing policy that a scenario may set: what the buyer accepts, not how plans are made or costed.
+LIMITS: Final = ("caps", "sources", "control", "licences", "secure", "budget", "stock", "contract")
 _PARAMETER = re.compile(r"[a-z][a-z0-9_]*")
 _ACTION: TypeAdapter[Action] = TypeAdapter(AnyAction)
 Probability = Annotated[float, Field(ge=0, le=1)]
@@ -81,6 +88,7 @@ class _File(BaseModel):
     probability: Probability | None = None
     parameters: dict[str, Parameter] = Field(default_factory=dict)
     assumptions: dict[str, float | str] = Field(default_factory=dict)
+    policy: dict[str, dict[str, Any]] = Field(default_factory=dict)
     action: tuple[dict[str, Any], ...] = ()
 
 
@@ -89,6 +97,7 @@ class Scenario:
     """A checked scenario: its actions in canonical order, whatever their order in the file.
 
     ``raw`` are the actions as written, with "$parameters"; ``actions`` those of the parameters' present values.
+    ``policy`` are limits laid over the sourcing policy, by dotted key ("caps.supplier").
     """
 
     name: str
@@ -100,6 +109,7 @@ class Scenario:
     probability: float | None = None
     parameters: Mapping[str, Parameter] | None = None
     assumptions: Mapping[str, float | str] | None = None
+    policy: Mapping[str, Any] | None = None
     raw: tuple[Mapping[str, Any], ...] = ()
     hashes: Mapping[str, str] | None = None
 
@@ -119,6 +129,31 @@ class Scenario:
     def values(self) -> dict[str, float]:
         """The present values of the parameters."""
         return {name: parameter.value for name, parameter in sorted((self.parameters or {}).items())}
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """The scenario as the keys of a file, days as texts, with everything it extends put in."""
+        policy: dict[str, dict[str, Any]] = {}
+        for key, value in sorted((self.policy or {}).items()):
+            part, _, name = key.partition(".")
+            policy.setdefault(part, {})[name] = value
+        record: dict[str, Any] = {
+            "title": self.title,
+            "question": self.question,
+            "sources": list(self.sources),
+            "assumes": list(self.assumes),
+            "on": None if self.on is None else self.on.isoformat(),
+            "probability": self.probability,
+            "parameters": {name: p.model_dump(mode="json") for name, p in sorted((self.parameters or {}).items())},
+            "assumptions": dict(sorted((self.assumptions or {}).items())),
+            "policy": policy,
+            "action": [_plain(action) for action in self.raw],
+        }
+        return {key: value for key, value in record.items() if value is not None and (value or key not in _SPARED)}
+
+    def limited(self, policy: Policy) -> Policy:
+        """Return a sourcing policy with the scenario's limits laid over it; InputError when together they contradict."""
+        return policy.with_(**self.policy) if self.policy else policy
 
     def with_values(self, values: Mapping[str, float]) -> Scenario:
         """Return the scenario with other values of its parameters; UsageError for an unknown name."""
@@ -169,6 +204,27 @@ def scenario_from(record: Mapping[str, Any], name: str = "scenario") -> Scenario
     return _checked(scenario)
 
 
+def scenario_from_text(data: bytes, name: str = "scenario") -> Scenario:
+    """Return the scenario that a file's bytes hold, as `load_scenario` does of the file; for what comes without one.
+
+    It may extend bundled scenarios only. Raises InputError with every fault.
+    """
+    file = f"{name}.toml"
+    record, digest = _parsed(data, file)
+    problems = Problems()
+    extends = record.get("extends")
+    for other in extends if isinstance(extends, list) else ():
+        if other not in presets():
+            problems.add("scenario-extends", "a scenario without a folder may extend bundled scenarios only",
+                         "put the actions into this file", file=file, column="extends", value=str(other))  # fmt: skip
+    if problems.errors:
+        record = {key: value for key, value in record.items() if key != "extends"}
+    scenario = _built(record, name, file, problems, None, (name,), digest)
+    problems.raise_if_any()
+    assert scenario is not None
+    return _checked(scenario)
+
+
 def _find(name: str, beside: Path | None) -> Path:
     folder = models() / "scenarios"
     if re.fullmatch(r"[a-z0-9][a-z0-9._-]*", name):
@@ -191,12 +247,17 @@ def _read(path: Path, problems: Problems, chain: tuple[str, ...]) -> Scenario | 
         data = path.read_bytes()
     except OSError as error:
         raise EnvironmentFault(f"cannot read {path}: {error.strerror}") from None
-    try:
-        record = tomllib.loads(data.decode("utf-8"))
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise InputError(f"{path.name}: not readable as TOML in UTF-8: {error}") from None
-    digest = hashlib.sha256(data).hexdigest()
+    record, digest = _parsed(data, path.name)
     return _built(record, path.stem, path.name, problems, path.parent, (*chain, path.stem), digest)
+
+
+def _parsed(data: bytes, file: str) -> tuple[dict[str, Any], str]:
+    if len(data) > MAX_BYTES:
+        raise InputError(f"{file}: a scenario is at most {MAX_BYTES:,} bytes")
+    try:
+        return tomllib.loads(data.decode("utf-8")), hashlib.sha256(data).hexdigest()
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise InputError(f"{file}: not readable as TOML in UTF-8: {error}") from None
 
 
 def _built(
@@ -233,6 +294,7 @@ def _built(
     if given is None:
         _check_actions(record, file, problems)
         return None
+    _check_policy(given.policy, file, problems)
     merged = _merge(name, given, under, file, digest, problems)
     values = merged.values
     for at, action in enumerate(given.action):
@@ -244,9 +306,12 @@ def _merge(name: str, given: _File, under: Sequence[Scenario], file: str, digest
     """Lay a file over those it extends; what two of them set differently must be settled by the file itself."""
     parameters: dict[str, Parameter] = {}
     assumptions: dict[str, float | str] = {}
+    policy: dict[str, Any] = {}
+    limits = {f"{part}.{key}": value for part, table in given.policy.items() for key, value in table.items()}
     for other in under:
         _lay(parameters, other.parameters or {}, given.parameters, file, problems)
         _lay(assumptions, other.assumptions or {}, given.assumptions, file, problems)
+        _lay(policy, other.policy or {}, limits, file, problems)
     days = sorted({other.on for other in under if other.on is not None})
     if len(days) > 1 and given.on is None:
         problems.add("scenario-contradiction", "extended scenarios speak of different days",
@@ -266,9 +331,25 @@ def _merge(name: str, given: _File, under: Sequence[Scenario], file: str, digest
         probability=given.probability,
         parameters={**parameters, **given.parameters},
         assumptions={**assumptions, **given.assumptions},
+        policy={**policy, **limits},
         raw=tuple(raw),
         hashes={**hashes, **({file: digest} if digest else {})},
     )
+
+
+def _check_policy(parts: Mapping[str, Mapping[str, Any]], file: str, problems: Problems) -> None:
+    """Check limits on the plan as a policy file's are checked."""
+    for part in sorted(set(parts) - set(LIMITS)):
+        near = difflib.get_close_matches(part, LIMITS, n=1, cutoff=0.3)
+        cure = f"did you mean {near[0]}?" if near else f"known parts: {', '.join(LIMITS)}"
+        problems.add("scenario-policy", "a scenario may limit the plan, not change how it is made", cure,
+                     file=file, column="policy", value=part)  # fmt: skip
+    try:
+        policy_from({"name": "scenario", **{part: dict(parts[part]) for part in parts if part in LIMITS}})
+    except InputError as error:
+        for fault in error.problems:
+            problems.add(fault.code, fault.rule, fault.cure, file=file, column=f"policy.{fault.column}",
+                         value=fault.value)  # fmt: skip
 
 
 def _lay(known: dict[str, Any], more: Mapping[str, Any], own: Mapping[str, Any], file: str, problems: Problems) -> None:
@@ -330,6 +411,14 @@ def _report(problems: Problems, file: str, fault: Any, known: Sequence[str], pla
     told = fault["msg"].removeprefix("Value error, ")
     given = "" if isinstance(fault.get("input"), dict) else fault.get("input", "")
     problems.add("scenario-value", told, file=file, column=column, value=given)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(key): _plain(part) for key, part in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(part) for part in value]
+    return value.isoformat() if isinstance(value, date) else value
 
 
 def _referred(value: Any) -> set[str]:

@@ -120,7 +120,7 @@ def make_plan(
         apply(scenario, case)
     return Plan(
         spec=spec,
-        scenarios=tuple(_record(scenario) for scenario in scenarios),
+        scenarios=tuple({"name": scenario.name, "record": scenario.record} for scenario in scenarios),
         dims=dims,
         drawn=tuple(draws(design, dims, samples, points, seed, data)),
         horizons=tuple(sorted(float(horizon) for horizon in horizons)),
@@ -142,32 +142,6 @@ def check_probabilities(scenarios: Sequence[Scenario]) -> None:
         raise UsageError(f"some scenarios have a probability and {missing} has none: give all of them one, or none")
     if sum(given) > 1 + 1e-9:
         raise UsageError(f"the probabilities of the scenarios sum to {sum(given):g}, more than 1")
-
-
-def _record(scenario: Scenario) -> dict[str, Any]:
-    """The scenario as the keys of a file, with everything it extends put in."""
-    record: dict[str, Any] = {
-        "title": scenario.title,
-        "question": scenario.question,
-        "sources": list(scenario.sources),
-        "assumes": list(scenario.assumes),
-        "parameters": {name: p.model_dump(mode="json") for name, p in sorted((scenario.parameters or {}).items())},
-        "assumptions": dict(sorted((scenario.assumptions or {}).items())),
-        "action": [_plain(action) for action in scenario.raw],
-    }
-    if scenario.on is not None:
-        record["on"] = scenario.on.isoformat()
-    if scenario.probability is not None:
-        record["probability"] = scenario.probability
-    return {"name": scenario.name, "record": record}
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {str(key): _plain(part) for key, part in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(part) for part in value]
-    return value if isinstance(value, (str, int, float, bool)) else str(value)
 
 
 def _inputs(case: Case, scenarios: Sequence[Scenario]) -> dict[str, str]:
