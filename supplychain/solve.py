@@ -7,6 +7,8 @@ import shutil
 import subprocess
 import tempfile
 import time
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -21,6 +23,8 @@ from supplychain.errors import EnvironmentFault
 from supplychain.linear import Floats, LinearModel, Matrix, read_pulp, safe_bound, to_mps, violation
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import pulp
 
 highspy: Any = _highspy  # compiled; its stubs lag behind it
@@ -76,6 +80,20 @@ class Solution:
         """What a manifest keeps of a solve."""
         keys = ("status", "objective", "bound", "gap", "violation", "iterations", "solver", "version")
         return {key: getattr(self, key) for key in keys}
+
+
+_LEDGER: ContextVar[list[dict[str, Any]] | None] = ContextVar("ledger", default=None)
+
+
+@contextmanager
+def ledger() -> Iterator[list[dict[str, Any]]]:
+    """Give a list to which every solve in this process adds its record, for a manifest."""
+    kept: list[dict[str, Any]] = []
+    token = _LEDGER.set(kept)
+    try:
+        yield kept
+    finally:
+        _LEDGER.reset(token)
 
 
 @dataclass(frozen=True)
@@ -180,6 +198,13 @@ class LiveModel:
         `gap`: relative gap at which a MILP may stop. `start`: a point to begin a MILP from. `certify=False` skips our
         own dual bound of an LP (the bound is then the solver's word).
         """
+        solution = self._solved(time_limit, gap, start, certify)
+        kept = _LEDGER.get()
+        if kept is not None:
+            kept.append(solution.record())
+        return solution
+
+    def _solved(self, time_limit: float | None, gap: float, start: Floats | None, certify: bool) -> Solution:
         began = time.perf_counter()
         model, highs = self.model, self._highs
         crossed = (model.col_lower > model.col_upper).any() or (model.row_lower > model.row_upper).any()

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from supplychain.cli.options import Quiet
+from supplychain.cli.record import recorded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -70,7 +71,7 @@ def build() -> typer.Typer:
         import_module(f"supplychain.cli.{group}").register(app)
     for part in (app, *(group.typer_instance for group in app.registered_groups)):
         for command in part.registered_commands if part else ():
-            command.callback = _quietly(command.callback) if command.callback else None
+            command.callback = recorded(_quietly(command.callback)) if command.callback else None
     return app
 
 

@@ -90,8 +90,9 @@ def load_case(
 ) -> Case:
     """Return the case that the shared options describe."""
     from supplychain.case import Case
+    from supplychain.cli.record import note
 
-    return Case.load(
+    case = Case.load(
         network=network,
         regimes=regimes,
         overlays=tuple(overlay or ()),
@@ -100,3 +101,5 @@ def load_case(
         products=product or None,
         on=day(on),
     )
+    note(case)
+    return case

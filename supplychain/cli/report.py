@@ -53,7 +53,7 @@ def register(app: typer.Typer) -> None:
 
     @app.command()
     def verify(
-        run: Annotated[Path, typer.Argument(help="Folder of a run: what `report` printed, without the file name.")],
+        run: Annotated[Path, typer.Argument(help="What a command wrote: a folder, or a file.")],
         files_only: Annotated[
             bool, typer.Option("--files-only", help="Compare the files' hashes; compute nothing again.")
         ] = False,
@@ -61,10 +61,11 @@ def register(app: typer.Typer) -> None:
     ) -> None:
         """Check a run: files and inputs against the manifest's hashes, then everything computed again and compared."""
         from supplychain.cli.output import progress, show_table
+        from supplychain.cli.record import repeat
         from supplychain.report.verify import verify as check
 
         with progress(quiet) as step:
-            verdict = check(run, step, recompute=not files_only)
+            verdict = check(run, step, recompute=not files_only, repeat=repeat)
         bad = verdict.table[verdict.table["outcome"] != "same"]
         if len(bad):
             show_table(bad, title="What differs")

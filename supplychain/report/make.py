@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from supplychain.errors import UsageError
 from supplychain.locate import datasets, models
-from supplychain.report import manifest, sections_chokes, sections_exposure, sections_law, sections_plan, summary, words
+from supplychain.report import manifest, sections_chokes, sections_exposure, sections_law, sections_plan, summary
 from supplychain.report.document import Document
+from supplychain.report.language import language
 from supplychain.report.pages import render
 from supplychain.report.run import check_target, writing
+from supplychain.report.words import mark
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -21,14 +23,13 @@ if TYPE_CHECKING:
     from supplychain.report.findings import Findings
 
 PAGE = "report.html"
-LAWFUL = (
+LAWFUL = mark(
     "This report serves lawful planning. It shows which flows need the leave of a state, and proposes no way round a "
     "control. It is no legal advice: the cited texts decide."
 )
-_INVENTED = (
+_INVENTED = mark(
     "Its plants, volumes, stocks and margins are invented to show the method; the supply facts and the law are "
-    "sourced and "
-    "cited. No number here describes a real firm's buying."
+    "sourced and cited. No number here describes a real firm's buying."
 )
 
 
@@ -45,6 +46,7 @@ class Request:
     on: str = "2026-11-01"
     policy: str | None = None
     seed: int = 0
+    language: str = "en"
 
     @property
     def paths(self) -> list[Path]:
@@ -79,6 +81,7 @@ class Request:
                 on=str(record["on"]),
                 policy=record["policy"],
                 seed=int(record["seed"]),
+                language=str(record.get("language", "en")),
             )
         except (KeyError, TypeError, ValueError) as error:
             raise UsageError(f"the manifest does not say what was asked for ({error})") from None
@@ -101,6 +104,7 @@ def make(request: Request, output: Path | None, step: Callable[[str], None]) -> 
     step("reading the data packages")
     from supplychain.case import Case
     from supplychain.report.gather import gather
+    from supplychain.solve import ledger
 
     case = Case.load(
         network=request.network,
@@ -111,7 +115,8 @@ def make(request: Request, output: Path | None, step: Callable[[str], None]) -> 
         products=request.products or None,
         on=request.on,
     )
-    findings = gather(case, request.policy, step)
+    with ledger() as solves:
+        findings = gather(case, request.policy, step, language(request.language))
     step("drawing the page")
     html = page(findings)
     step("writing")
@@ -119,7 +124,7 @@ def make(request: Request, output: Path | None, step: Callable[[str], None]) -> 
         run.write(PAGE, html.encode("utf-8"))
         for name, table in findings.tables.items():
             run.write_table(name, table)
-        manifest.write(run, _body(request, case, findings), started)
+        manifest.write(run, {**manifest.computed(solves), **_body(request, case, findings)}, started)
     return target / PAGE
 
 
@@ -127,17 +132,19 @@ def page(findings: Findings) -> str:
     """Return the HTML of the findings."""
     whole = document(findings)
     head = {"title": whole.title, "facts": whole.facts, "illustrative": whole.notice}
-    return render(head, whole.sentences, whole.opening, whole.sections, whole.footer, whole.cite)
+    return render(head, whole.sentences, whole.opening, whole.sections, whole.footer, whole.cite, whole.language)
 
 
 def document(findings: Findings) -> Document:
     """Return what the report says, from which every format is made."""
+    speech = findings.language
+    say = speech.say
     facts = (
-        ("Law as of", findings.as_of),
-        ("Law known as of", words.day(findings.known_as_of)),
-        ("Needs", words.number(float(findings.tables["overall"]["needs"].iloc[0]))),
-        ("In", words.listed([findings.names.state(place) for place in findings.destinations], 6)),
-        ("Network", findings.network),
+        (say("Law as of"), findings.as_of),
+        (say("Law known as of"), speech.day(findings.known_as_of)),
+        (say("Needs"), speech.number(float(findings.tables["overall"]["needs"].iloc[0]))),
+        (say("In"), speech.listed([findings.names.state(place) for place in findings.destinations], 6)),
+        (say("Network"), findings.network),
     )
     built = (
         sections_exposure.plant_section(findings),
@@ -153,25 +160,26 @@ def document(findings: Findings) -> Document:
         sections_plan.method_section(findings),
         sections_law.source_section(findings),
     )
-    footer = (LAWFUL, f"Illustrative buyer. {_INVENTED}") if findings.illustrative else (LAWFUL,)
+    footer = (
+        say(LAWFUL),
+        *([speech.join(say("Illustrative buyer."), say(_INVENTED))] if findings.illustrative else []),
+    )
     return Document(
         title=summary.title(findings),
         on=findings.on,
         facts=facts,
-        notice=_INVENTED if findings.illustrative else "",
+        notice=say(_INVENTED) if findings.illustrative else "",
         sentences=tuple(summary.sentences(findings)),
         opening=(sections_exposure.headline_figure(findings),),
         sections=built,
         footer=footer,
         cite=findings.citations,
+        language=speech,
     )
 
 
 def _body(request: Request, case: Case, findings: Findings) -> dict[str, Any]:
     """What the manifest says of the run beside files and versions."""
-    from supplychain.analysis.cascade import TOLERANCE
-    from supplychain.solve import FEASIBLE, PROVEN, THREADS
-
     return {
         "request": request.record(),
         "buyer": findings.buyer,
@@ -180,25 +188,8 @@ def _body(request: Request, case: Case, findings: Findings) -> dict[str, Any]:
         "known_as_of": findings.known_as_of.isoformat(),
         "products": list(findings.products),
         "destinations": list(findings.destinations),
-        "inputs": _inputs(case),
+        "inputs": manifest.inputs(case),
         "seed": request.seed,
-        "threads": THREADS,
-        "tolerances": {"cascade": TOLERANCE, "feasible, relative": FEASIBLE, "gap called optimal": PROVEN},
         "solves": list(findings.solves),
         "warnings": list(findings.warnings),
     }
-
-
-def _inputs(case: Case) -> list[dict[str, Any]]:
-    package = case.network.package
-    network = dict(package.hashes) if package is not None else {}
-    return [
-        {"role": "network", "name": case.network.name, "files": network},
-        {
-            "role": "regimes",
-            "name": case.book.name,
-            "files": dict(case.book.hashes),
-            "changes": list(case.book.changes),
-        },
-        {"role": "assumptions", "name": case.assumptions.name, "files": dict(case.assumptions.hashes)},
-    ]

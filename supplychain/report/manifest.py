@@ -5,6 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import platform
+from collections import Counter
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib import metadata
@@ -13,14 +16,16 @@ from typing import TYPE_CHECKING, Any
 
 from supplychain import __version__
 from supplychain.errors import InputError, Problem, Problems
-from supplychain.files import MANIFEST
+from supplychain.files import MANIFEST, Witness, replace_file, witnessed
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
+    from supplychain.case import Case
     from supplychain.report.run import Run
 
 VERSION = 1  # of the manifest's own form
+_TOLD = 100  # solves that are told in full
 _LIBRARIES = (
     "altair",
     "highspy",
@@ -71,8 +76,38 @@ def hashes(run: Run) -> dict[str, dict[str, Any]]:
     }
 
 
+_ADDED: ContextVar[Callable[[], Mapping[str, Any]]] = ContextVar("added", default=dict)
+
+
+@contextmanager
+def adding(body: Callable[[], Mapping[str, Any]]) -> Iterator[None]:
+    """Let every manifest written inside hold what ``body`` returns at that moment, beside what its writer knows."""
+    token = _ADDED.set(body)
+    try:
+        yield
+    finally:
+        _ADDED.reset(token)
+
+
 def write(run: Run, body: Mapping[str, Any], started: str) -> None:
     """Write the manifest, last of all files, from what the run knows (``body``) and the files it wrote."""
+    added = _ADDED.get()()
+    warnings = [*body.get("warnings", ()), *added.get("warnings", ())]
+    told = [one for at, one in enumerate(warnings) if one not in warnings[:at]]
+    run.write(MANIFEST, _bytes({**body, **added, "warnings": told}, started, hashes(run)))
+
+
+def seal(target: Path, files: Sequence[Path], body: Mapping[str, Any], started: str) -> None:
+    """Write the manifest of ``files`` into the folder ``target``, or beside the file ``target``."""
+    base = target if target.is_dir() else target.parent
+    outputs = {
+        str(path.relative_to(base)): {"sha256": sha256(path), "bytes": path.stat().st_size} for path in sorted(files)
+    }
+    with witnessed(Witness()):
+        replace_file(path_of(target), _bytes(body, started, outputs))
+
+
+def _bytes(body: Mapping[str, Any], started: str, outputs: Mapping[str, Any]) -> bytes:
     whole = {
         "tool": "supplychain",
         "version": __version__,
@@ -81,29 +116,88 @@ def write(run: Run, body: Mapping[str, Any], started: str) -> None:
         "environment": environment(),
         "started": started,
         "finished": now(),
-        "outputs": hashes(run),
+        "outputs": outputs,
     }
-    run.write(MANIFEST, (json.dumps(whole, ensure_ascii=False, indent=2, default=str) + "\n").encode("utf-8"))
+    return (json.dumps(whole, ensure_ascii=False, indent=2, default=str) + "\n").encode("utf-8")
+
+
+def path_of(run: Path) -> Path:
+    """Return where the manifest of a run is: in its folder, or beside its file."""
+    return run / MANIFEST if run.is_dir() else run.with_name(f"{run.name}.{MANIFEST}")
+
+
+def files_in(folder: Path, *skipped: str) -> list[Path]:
+    """Return the files of a run's folder but for its manifest, locks, remains and the folders named, in order."""
+    found = []
+    for path in sorted(folder.rglob("*")):
+        parts = path.relative_to(folder).parts
+        if path.is_file() and parts[0] not in (MANIFEST, *skipped) and not any(part.startswith(".") for part in parts):
+            found.append(path)
+    return found
+
+
+def inputs(case: Case) -> list[dict[str, Any]]:
+    """Return the hashes of every file that a case was read from, by role."""
+    package = case.network.package
+    network = dict(package.hashes) if package is not None else {}
+    book = {"name": case.book.name, "files": dict(case.book.hashes), "changes": list(case.book.changes)}
+    return [
+        {"role": "network", "name": case.network.name, "files": network},
+        {"role": "regimes", **book},
+        {"role": "assumptions", "name": case.assumptions.name, "files": dict(case.assumptions.hashes)},
+    ]
+
+
+def computed(solves: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return how it was computed: threads, tolerances, how every solve ended, and in full the solves that decide.
+
+    Of more than a hundred solves those are told in full that are not proven optimal; of the others the worst gap and
+    violation.
+    """
+    from supplychain.analysis.cascade import TOLERANCE
+    from supplychain.solve import FEASIBLE, PROVEN, THREADS
+
+    told = solves if len(solves) <= _TOLD else [one for one in solves if one["status"] != "optimal"]
+    proven = [one for one in solves if one["status"] == "optimal"]
+    return {
+        "threads": THREADS,
+        "tolerances": {"cascade": TOLERANCE, "feasible, relative": FEASIBLE, "gap called optimal": PROVEN},
+        "solves": list(told),
+        "solved": {
+            "solves": len(solves),
+            "by_status": dict(sorted(Counter(str(one["status"]) for one in solves).items())),
+            "largest_gap": max((one["gap"] for one in proven), default=0.0),
+            "largest_violation": max((one["violation"] for one in proven), default=0.0),
+        },
+    }
+
+
+def remarks(texts: Sequence[str]) -> list[dict[str, Any]]:
+    """Return what was noticed while writing, as warnings."""
+    return [{"code": "taken-over", "rule": text} for text in texts]
 
 
 def read(folder: Path) -> dict[str, Any]:
-    """Return the manifest of a run; raises InputError when there is none or it is not ours."""
-    path = folder / MANIFEST
+    """Return the manifest of a run (a folder, or one file); raises InputError when there is none or it is not ours."""
+    path = path_of(folder)
     problems = Problems()
     try:
         body = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         problems.add(
-            "no-manifest", "a finished run has a manifest", "name the folder that `report` printed", file=str(path)
+            "no-manifest",
+            "a finished run has a manifest",
+            "name the folder or file that a command wrote",
+            file=str(path),
         )
     except (OSError, ValueError) as error:
         problems.add(
-            "manifest", "the manifest must be readable JSON", "run the report again", file=str(path), value=error
+            "manifest", "the manifest must be readable JSON", "run the command again", file=str(path), value=error
         )
     else:
         if isinstance(body, dict) and body.get("tool") == "supplychain" and isinstance(body.get("outputs"), dict):
             return body
-        problems.add("manifest", "the manifest must be one of supplychain's", "run the report again", file=str(path))
+        problems.add("manifest", "the manifest must be one of supplychain's", "run the command again", file=str(path))
     raise InputError(problems.errors)
 
 
@@ -124,17 +218,19 @@ class Finding:
 def compare_outputs(folder: Path, body: Mapping[str, Any]) -> list[Finding]:
     """Compare the files of a run with the hashes in its manifest; files it does not know are told too."""
     findings = []
+    base = folder if folder.is_dir() else folder.parent
     for name, entry in sorted(body["outputs"].items()):
-        path = folder / name
-        inside = path.resolve().is_relative_to(folder.resolve())
+        path = base / name
+        inside = path.resolve().is_relative_to(base.resolve())
         if not inside or not path.is_file():
             findings.append(Finding("output", name, "missing"))
             continue
         same = sha256(path) == entry["sha256"]
         findings.append(Finding("output", name, "same" if same else "changed", "" if same else _sizes(path, entry)))
-    known = set(body["outputs"]) | {MANIFEST}
-    present = sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
-    findings += [Finding("output", name, "extra", "not in the manifest") for name in present if name not in known]
+    if folder.is_dir():
+        present = [str(path.relative_to(folder)) for path in files_in(folder, *body.get("workings", ()))]
+        extra = [name for name in present if name not in body["outputs"]]
+        findings += [Finding("output", name, "extra", "not in the manifest") for name in extra]
     return findings
 
 
@@ -167,9 +263,9 @@ def _versions(environment_: Mapping[str, Any]) -> dict[str, str]:
     return {"python": str(environment_.get("python", "")), **environment_.get("libraries", {})}
 
 
-def compare_runs(folder: Path, again: Path) -> list[Finding]:
-    """Compare every output of a run, byte by byte, with the same run computed again."""
-    then, now_ = read(folder)["outputs"], read(again)["outputs"]
+def compare_runs(body: Mapping[str, Any], again: Mapping[str, Any]) -> list[Finding]:
+    """Compare the hash of every output in the manifest of a run with that of the same run computed again."""
+    then, now_ = body["outputs"], again["outputs"]
     findings = []
     for name in sorted(then | now_):
         outcome = "missing" if name not in now_ else "extra" if name not in then else "changed"

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 import pandas as pd
 
-from supplychain.errors import EnvironmentFault, InputError, UsageError
+from supplychain.errors import EnvironmentFault, InputError, NoAnswer, UsageError
 from supplychain.report import manifest
 from supplychain.report.make import Request, make
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 
 @dataclass(frozen=True)
@@ -41,28 +39,45 @@ class Verdict:
         return f"not verified: {len(bad)} differences (" + ", ".join(sorted(set(bad["kind"]))) + ")"
 
 
-def verify(folder: Path, step: Callable[[str], None], *, recompute: bool = True) -> Verdict:
-    """Check the run in ``folder``; with ``recompute`` its inputs are read and every result is computed again.
+Repeat = Callable[[Mapping[str, Any], Path, Path], tuple[Path, str]]
 
-    Raises InputError where there is no manifest.
+
+def verify(
+    folder: Path, step: Callable[[str], None], *, recompute: bool = True, repeat: Repeat | None = None
+) -> Verdict:
+    """Check the run in ``folder`` (or the one file of a run); with ``recompute`` its inputs are read and every result
+    is computed again.
+
+    ``repeat`` runs the command of a manifest once more, under a folder of its own, and returns where its result is and
+    what went wrong; without it only reports can be computed again. Raises InputError where there is no manifest.
     """
     body = manifest.read(folder)
     step("comparing files")
     findings = manifest.compare_outputs(folder, body)
     findings += manifest.compare_environments(body.get("environment", {}), manifest.environment())
     if recompute:
-        findings += _again(folder, Request.from_record(body["request"]), step)
+        step("computing it again")
+        with tempfile.TemporaryDirectory(prefix="supplychain-verify-") as name:
+            findings += _again(folder, body, Path(name), step, repeat)
     columns = ["kind", "name", "outcome", "detail"]
     return Verdict(pd.DataFrame([asdict(finding) for finding in findings], columns=columns), recompute)
 
 
-def _again(folder: Path, request: Request, step: Callable[[str], None]) -> list[manifest.Finding]:
-    """Make the report again, elsewhere, and compare inputs and outputs of the two runs."""
-    with tempfile.TemporaryDirectory(prefix="supplychain-verify-") as name:
-        again = Path(name) / "run"
+def _again(
+    folder: Path, body: Mapping[str, Any], into: Path, step: Callable[[str], None], repeat: Repeat | None
+) -> list[manifest.Finding]:
+    """Compute the run again, elsewhere, and compare inputs and outputs of the two."""
+    again, wrong = into / "run", ""
+    if "command" not in body:
         try:
-            make(request, again, step)
-        except (UsageError, InputError, EnvironmentFault) as error:
-            return [manifest.Finding("recomputed", "the whole run", "missing", str(error).splitlines()[0])]
-        then, present = manifest.read(folder), manifest.read(again)
-        return manifest.compare_inputs(then["inputs"], present["inputs"]) + manifest.compare_runs(folder, again)
+            make(Request.from_record(body.get("request", {})), again, step)
+        except (UsageError, InputError, EnvironmentFault, NoAnswer) as error:
+            wrong = str(error).splitlines()[0]
+    elif repeat is None:
+        wrong = "only the command line can repeat this run"
+    else:
+        again, wrong = repeat(body, folder, into)
+    if wrong:
+        return [manifest.Finding("recomputed", "the whole run", "missing", wrong)]
+    present = manifest.read(again)
+    return manifest.compare_inputs(body["inputs"], present["inputs"]) + manifest.compare_runs(body, present)

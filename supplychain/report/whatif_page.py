@@ -313,7 +313,6 @@ def _cite(cell: str) -> list[Link]:
 def _body(found: Comparison) -> dict[str, Any]:
     case = found.case
     return {
-        "request": {"command": "whatif", "scenarios": [side.name for side in found.sides]},
         "buyer": case.buyer,
         "illustrative": case.illustrative,
         "on": case.on.isoformat(),
@@ -323,11 +322,7 @@ def _body(found: Comparison) -> dict[str, Any]:
             {"name": side.name, "parameters": side.applied.scenario.values, "files": side.applied.scenario.hashes}
             for side in found.sides
         ],
-        "inputs": [
-            {"role": "network", "files": dict(case.network.package.hashes) if case.network.package else {}},
-            {"role": "regimes", "files": dict(case.book.hashes), "changes": list(case.book.changes)},
-            {"role": "assumptions", "files": dict(case.assumptions.hashes)},
-        ],
-        "solves": [{"scenario": side.name, "statuses": list(side.outlook.statuses)} for side in found.sides],
+        "inputs": manifest.inputs(case),
+        "statuses": [{"scenario": side.name, "statuses": list(side.outlook.statuses)} for side in found.sides],
         "warnings": list(found.warnings),
     }
