@@ -55,18 +55,16 @@ def _decided(
     mass = np.bincount(distinct, weight, minlength=len(table)).astype(float)
     mass /= mass.sum() or 1.0
     status, policy = table["status"].to_numpy(object), table["policy"].to_numpy(object)
-    open_ = status == "indeterminate"
     leave = np.isin(status, _LEAVE)
     denied = leave & ((status == "prohibited") | np.isin(policy, _DENIED))
-    bound = ~np.isin(status, ("free", "indeterminate"))
-    of_regime = table["regime"].to_numpy(object) == regime
-    by_regime, maybe = mass[of_regime & bound].sum(), mass[of_regime & open_].sum()
+    open_, bound = _settled(status)
+    word, by_regime = deciding(found, distinct, weight, regime)
     told = {
         "denied": float(mass[denied].sum()),
         "at_leave": float(mass[leave].sum()),
         "undetermined": float(mass[open_].sum()),
-        "w1": DECIDES if by_regime > _EDGE else MAY if maybe > _EDGE else NOT,
-        "w1_part": float(by_regime),
+        "w1": word,
+        "w1_part": by_regime,
     }
     # Settled determinations go before open ones, then the control of the largest part.
     names = ("status", "policy", "control", "regime", "imposing", "citation")
@@ -79,6 +77,23 @@ def _decided(
     rows = here[of == first]
     row = table.iloc[rows[np.lexsort((rows, -mass[rows], ~bound[rows]))[0]]]
     return told | {name: str(row[name]) for name in names}
+
+
+def deciding(
+    found: Determinations, distinct: npt.NDArray[np.integer], weight: Floats, regime: str
+) -> tuple[str, float]:
+    """Return whether a regime decides some of some flows (decides, may decide, no), and the part of them it decides.
+    Flows are given as rows of `found.distinct`, with their weights."""
+    mass = np.bincount(distinct, weight, minlength=len(found.distinct)).astype(float)
+    mass /= mass.sum() or 1.0
+    open_, bound = _settled(found.distinct["status"].to_numpy(object))
+    of_regime = found.distinct["regime"].to_numpy(object) == regime
+    by_regime, maybe = float(mass[of_regime & bound].sum()), float(mass[of_regime & open_].sum())
+    return DECIDES if by_regime > _EDGE else MAY if maybe > _EDGE else NOT, by_regime
+
+
+def _settled(status: npt.NDArray[np.object_]) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
+    return np.asarray(status == "indeterminate"), ~np.isin(status, ("free", "indeterminate"))
 
 
 def _to_buyer(case: Case, members: Sequence[Members]) -> tuple[Determinations, npt.NDArray[np.intp]]:

@@ -4,10 +4,12 @@ threshold of the buyer's need even after re-sourcing."""
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 import pandas as pd
+from scipy import sparse
 
 from supplychain.analysis.cascade import cascade
 from supplychain.network import Floats
@@ -17,6 +19,28 @@ from supplychain.whatif.outlook import felt, need_weights, resourced
 
 THRESHOLD: Final = 0.05
 KINDS: Final = ("leave of", "all supply of", "organisation")
+_ENDS: Final = ("after", "short")
+
+
+@dataclass(frozen=True, eq=False)
+class Chokes:
+    """What the loss of each element adds to the scenario's own, at one horizon, buyer's mean.
+
+    losses: kind, element, after, short of every element; after is NaN where the short run already says that it adds
+    less than the threshold. table: the elements that are choke points. shocks: by kind, with the scenario's own losses
+    in each; own: what the element itself takes of nodes' output.
+    """
+
+    losses: pd.DataFrame
+    shocks: dict[str, Shocks]
+    own: dict[str, sparse.csc_array]
+    threshold: float
+
+    @property
+    def table(self) -> pd.DataFrame:
+        rows = self.losses
+        rows = rows[rows["after"] >= self.threshold]
+        return rows.sort_values(["after", "kind", "element"], ascending=[False, True, True], ignore_index=True)
 
 
 def choke_points(
@@ -25,36 +49,41 @@ def choke_points(
     """Return, of every element that is a choke point: kind, element, after and short (loss it adds to the scenario's,
     at the horizon, buyer's mean). Kinds: `leave of` a state (what it controls on the date), `all supply of` a state,
     `organisation`, `item`. Makers known by country only, and nobody's remainder, are no elements."""
+    return choke_losses(applied, horizon, threshold, kinds).table
+
+
+def choke_losses(
+    applied: Applied, horizon: float = 12.0, threshold: float = THRESHOLD, kinds: Sequence[str] = KINDS
+) -> Chokes:
+    """Return what every element of some kinds adds to the scenario's losses; see `choke_points`."""
     case = applied.at(horizon)
     compiled = case.compiled
     weight = need_weights(case)["weight"].to_numpy(float)
     own = applied.own_lost(horizon)
     own_column = np.flatnonzero(own)
-    rows: list[tuple[str, str, float, float]] = []
     nothing = _beside(Shocks.none(compiled, ["scenario"]), own, own_column)
     base_short = felt(case, cascade(compiled, nothing, (horizon,), keep_supplies=False))
     base_after = _mean(weight, np.minimum(resourced(case, nothing, (horizon,), base_short)[0], base_short))
+    frames, every, alone = [], {}, {}
     for kind in kinds:
         shocks = _elements(applied, kind, horizon)
+        alone[kind], shocks = shocks.own_lost, _beside(shocks, own, own_column)
+        every[kind] = shocks
         if not len(shocks):
             continue
-        shocks = _beside(shocks, own, own_column)
         short = felt(case, cascade(compiled, shocks, (horizon,), keep_supplies=False))
         mean = _mean(weight, short)
         # Loss after re-sourcing is never larger than in the short run, so most elements need no LP.
         keep = np.flatnonzero(mean - base_after[0] >= threshold)
-        if not len(keep):
-            continue
-        after, _ = resourced(case, shocks.take(keep), (horizon,), short[:, keep])
-        added = _mean(weight, np.minimum(after, short[:, keep])) - base_after[0]
-        short_added = mean[keep] - _mean(weight, base_short)[0]
-        rows += [
-            (kind, shocks.names[b], float(x), float(max(y, x)))
-            for b, x, y in zip(keep, added, short_added, strict=True)
-            if x >= threshold
-        ]
-    table = pd.DataFrame(rows, columns=["kind", "element", "after", "short"])
-    return table.sort_values(["after", "kind", "element"], ascending=[False, True, True], ignore_index=True)
+        added = np.full(len(shocks), np.nan)
+        if len(keep):
+            after, _ = resourced(case, shocks.take(keep), (horizon,), short[:, keep])
+            added[keep] = _mean(weight, np.minimum(after, short[:, keep])) - base_after[0]
+        short_added = mean - _mean(weight, base_short)[0]
+        frame = pd.DataFrame({"kind": kind, "element": list(shocks.names), "after": added})
+        frames.append(frame.assign(short=np.fmax(short_added, added)))
+    losses = pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=["kind", "element", *_ENDS])
+    return Chokes(losses, every, alone, threshold)
 
 
 def _mean(weight: Floats, loss: Floats) -> Floats:
@@ -78,8 +107,6 @@ def _beside(shocks: Shocks, own: Floats, rows: np.ndarray) -> Shocks:
     """Return the shocks with the scenario's own losses in each of them."""
     if not len(rows):
         return shocks
-    from scipy import sparse
-
     left = 1.0 - shocks.own_lost.toarray()
     left[rows] *= (1.0 - own[rows])[:, None]
     return Shocks(shocks.names, sparse.csc_array(1.0 - left), shocks.flow_lost)

@@ -8,11 +8,13 @@ from typing import Final
 
 import numpy as np
 import pandas as pd
+from scipy import sparse
 
 from supplychain.analysis.cascade import cascade
 from supplychain.case import Case
 from supplychain.errors import NoAnswer
 from supplychain.network import Floats
+from supplychain.shocks import Shocks
 from supplychain.sourcing import Plan, Policy, load_policy, make_plan
 from supplychain.sourcing.core import margins
 from supplychain.sourcing.from_case import problem_from_case
@@ -106,10 +108,22 @@ def regret(applied: Applied, held: Plan) -> Regret:
     )  # fmt: skip
 
 
+def problem_under(applied: Applied, policy: Policy) -> SourcingProblem:
+    """Return the sourcing problem of the scenario's case: what outages leave of a maker is all that it can sell."""
+    case = applied.at(HORIZON)
+    problem, own = problem_from_case(case, policy), applied.own_lost(HORIZON)
+    if not own.any():
+        return problem
+    shock = replace(Shocks.none(case.compiled, ["outages"]), own_lost=sparse.csc_array(own[:, None]))
+    output = _output(case, problem, shock)
+    return replace(problem, supplies=problem.supplies.assign(capacity=_capacity(problem, output)))
+
+
 def _limited(applied: Applied, policy: Policy) -> tuple[SourcingProblem, SourcingProblem, Floats]:
     """Return the problem under the scenario, the same with what makers can still make, and that part by supply."""
-    problem = problem_from_case(applied.at(HORIZON), policy)
-    output = _output(applied, problem)
+    case = applied.at(HORIZON)
+    problem = problem_from_case(case, policy)
+    output = _output(case, problem, applied.shocks(HORIZON).take([0]))
     return problem, replace(problem, supplies=problem.supplies.assign(capacity=_capacity(problem, output))), output
 
 
@@ -147,12 +161,10 @@ def _keys(problem: SourcingProblem) -> pd.MultiIndex:
     )
 
 
-def _output(applied: Applied, problem: SourcingProblem) -> Floats:
+def _output(case: Case, problem: SourcingProblem, shock: Shocks) -> Floats:
     """Part of its usual output that each supply of the problem can make in the mean of the horizon, in the short
     run."""
-    case = applied.at(HORIZON)
-    shocks = applied.shocks(HORIZON).take([0])
-    made = cascade(case.compiled, shocks, (HORIZON,), markets=[]).output[:, 0, 0]
+    made = cascade(case.compiled, shock, (HORIZON,), markets=[]).output[:, 0, 0]
     at = pd.Index(case.compiled.supply_ids).get_indexer(pd.Index(problem.supplies["supply"]))
     return np.where(at >= 0, made[np.maximum(at, 0)], 1.0)
 

@@ -147,12 +147,12 @@ class Scenario:
             "parameters": {name: p.model_dump(mode="json") for name, p in sorted((self.parameters or {}).items())},
             "assumptions": dict(sorted((self.assumptions or {}).items())),
             "policy": policy,
-            "action": [_plain(action) for action in self.raw],
+            "action": [plain(action) for action in self.raw],
         }
         return {key: value for key, value in record.items() if value is not None and (value or key not in _SPARED)}
 
     def limited(self, policy: Policy) -> Policy:
-        """Return a sourcing policy with the scenario's limits laid over it; InputError when together they contradict."""
+        """Return a sourcing policy with the scenario's limits over it; InputError when they contradict it."""
         return policy.with_(**self.policy) if self.policy else policy
 
     def with_values(self, values: Mapping[str, float]) -> Scenario:
@@ -413,11 +413,12 @@ def _report(problems: Problems, file: str, fault: Any, known: Sequence[str], pla
     problems.add("scenario-value", told, file=file, column=column, value=given)
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """Return a part of a record as JSON and TOML both hold it: lists, tables, texts, numbers; days as texts."""
     if isinstance(value, Mapping):
-        return {str(key): _plain(part) for key, part in value.items()}
+        return {str(key): plain(part) for key, part in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_plain(part) for part in value]
+        return [plain(part) for part in value]
     return value.isoformat() if isinstance(value, date) else value
 
 
