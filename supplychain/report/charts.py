@@ -9,13 +9,21 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 from markupsafe import Markup
 
-from supplychain.report import marks, words
+from supplychain.report import marks
+from supplychain.report.language import ENGLISH, Language
+from supplychain.report.words import mark
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from types import ModuleType
 
 _PLAIN_SANS = "Helvetica Neue, Arial, Liberation Sans, sans-serif"
+_CHANGES = {
+    mark("begins"): "triangle-right",
+    mark("revives"): "circle",
+    mark("pauses"): "square",
+    mark("ends"): "diamond",
+}
 _DRAWING = re.compile(r"<svg[^>]*?>", re.DOTALL)
 _SIZE = re.compile(r'viewBox="([^"]+)"')
 
@@ -118,11 +126,15 @@ def brackets(table: pd.DataFrame, label: str, prefix: str, width: int = 330) -> 
     return svg(chart, label, prefix)
 
 
-def horizons(table: pd.DataFrame, label: str, prefix: str, columns: int = 3) -> Markup:
+def horizons(table: pd.DataFrame, label: str, prefix: str, columns: int = 3, language: Language = ENGLISH) -> Markup:
     """Loss over time: ``panel``, ``months``, ``after``, ``short_run``, ``high``; line, dots, and the unknown band."""
     alt = _altair()
     base = alt.Chart(table[["panel", "months", "after", "short_run", "high"]]).encode(
-        x=alt.X("months:Q", title="months after the refusal", axis=alt.Axis(values=[0, 3, 12, 24, 36], grid=False))
+        x=alt.X(
+            "months:Q",
+            title=language.say("months after the refusal"),
+            axis=alt.Axis(values=[0, 3, 12, 24, 36], grid=False),
+        )
     )
     percent = alt.Axis(format="%", values=[0, 0.25, 0.5, 0.75, 1])
     scale = alt.Scale(domain=[0, 1])
@@ -147,7 +159,7 @@ def heat(table: pd.DataFrame, rows: Sequence[str], columns: Sequence[str], label
     alt = _altair()
     shown = table[["row", "column", "value", "unknown"]].copy()
     shown["words"] = [
-        words.percent(value).replace("\u00a0%", "") if value >= 0.005 else "?" if unknown >= 0.005 else ""
+        ENGLISH.percent(value).replace("\u00a0%", "") if value >= 0.005 else "?" if unknown >= 0.005 else ""
         for value, unknown in zip(shown["value"], shown["unknown"], strict=True)
     ]
     base = alt.Chart(shown).encode(
@@ -175,31 +187,39 @@ def heat(table: pd.DataFrame, rows: Sequence[str], columns: Sequence[str], label
     return svg(chart, label, prefix)
 
 
-def cliffs(table: pd.DataFrame, start: str, variants: Sequence[str], label: str, prefix: str) -> Markup:
-    """Dates ahead: ``date`` (ISO text), ``lane`` (the measure), ``what`` (the change), ``how`` (the variant, one of
-    ``variants`` from sure to hypothetical); the axis begins on the day ``start``."""
+def cliffs(
+    table: pd.DataFrame,
+    start: str,
+    variants: Sequence[str],
+    label: str,
+    prefix: str,
+    language: Language = ENGLISH,
+) -> Markup:
+    """Dates ahead: ``date`` (ISO text), ``lane`` (the measure), ``what`` (the change, in English), ``how`` (the
+    variant, one of ``variants`` from sure to hypothetical, as shown); the axis begins on the day ``start``."""
+    say = language.say
     alt = _altair()
     shown = table[["date", "lane", "what", "how"]]
     present = [variant for variant in variants if (shown["how"] == variant).any()]
     colours = dict(zip(variants, (marks.INK, marks.ALERT, marks.AMBER, marks.FAINT), strict=False))
-    shapes = {"begins": "triangle-right", "revives": "circle", "pauses": "square", "ends": "diamond"}
-    changes = [what for what in shapes if (shown["what"] == what).any()]
+    changes = [(say(what), shape) for what, shape in _CHANGES.items() if (shown["what"] == what).any()]
+    shown = shown.assign(what=[say(what) for what in shown["what"]])
     days = alt.Scale(type="utc", domain=[start, max(shown["date"])], nice="month")
     base = alt.Chart(shown).encode(
-        x=alt.X("date:T", title=None, scale=days, axis=alt.Axis(format="%b %Y", tickCount=8)),
+        x=alt.X("date:T", title=None, scale=days, axis=alt.Axis(format=say("%b %Y"), tickCount=8)),
         y=alt.Y("lane:N", title=None, sort=list(dict.fromkeys(shown["lane"])), axis=alt.Axis(ticks=False, grid=True)),
     )
     points = base.mark_point(filled=True, size=110, opacity=1).encode(
         color=alt.Color(
             "how:N",
-            title="How it comes",
+            title=say("How it comes"),
             sort=present,
             scale=alt.Scale(domain=present, range=[colours[variant] for variant in present]),
         ),
         shape=alt.Shape(
             "what:N",
-            title="Change",
-            scale=alt.Scale(domain=changes, range=[shapes[what] for what in changes]),
+            title=say("Change"),
+            scale=alt.Scale(domain=[name for name, _ in changes], range=[shape for _, shape in changes]),
         ),
     )
     return svg(points.properties(width=520, height=alt.Step(30)), label, prefix)

@@ -8,8 +8,9 @@ import numpy as np
 import pandas as pd
 
 from supplychain.analysis.needs import need_weights
-from supplychain.report import words
+from supplychain.report.language import ENGLISH, Language
 from supplychain.report.unknowns import felt
+from supplychain.report.words import mark
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -36,10 +37,10 @@ COLUMNS = (
 # What the end of each period of a control means.
 _ENDS = {"from": "begins", "suspended_from": "pauses", "suspended_to": "revives", "to": "ends"}
 VARIANTS = {
-    "dated": "by the instrument",
-    "lapse": "by the instrument, if nothing follows",
-    "short": "if extended as stated politically",
-    "long": "if extended by a year (hypothesis)",
+    "dated": mark("by the instrument"),
+    "lapse": mark("by the instrument, if nothing follows"),
+    "short": mark("if extended as stated politically"),
+    "long": mark("if extended by a year (hypothesis)"),
 }
 
 
@@ -88,7 +89,7 @@ def ahead(tables: Mapping[str, pd.DataFrame], on: date) -> pd.DataFrame:
                     "imposing": imposing,
                     "regime": regime,
                     "controls": ";".join(sorted(part["control"])),
-                    "measure": words.listed(sorted(set(part["item"])), most=3),
+                    "measure": ENGLISH.listed(sorted(set(part["item"])), most=3),
                     "policy": policy,
                     "quality": sorted(set(part["quality"]))[-1],
                     "source": ";".join(sorted({s for text in part["source"] for s in text.split(";") if s})),
@@ -133,7 +134,7 @@ def effects(case: Case, table: pd.DataFrame, months: float) -> pd.DataFrame:
             losses = {"leave_now": now[0], "leave_then": then[0], "denied_now": now[1], "denied_then": then[1]}
             rows.append({**row, **losses, "flows": flows, "items": ";".join(items)})
     found = pd.DataFrame(rows)
-    found["change"] = [_in_words(row) for row in rows]
+    found["change"] = [in_words(row) for row in rows]
     return found
 
 
@@ -171,14 +172,22 @@ def _touched(case: Case, controls: list[str]) -> tuple[int, list[str]]:
     return len(flows), sorted({compiled.items[item] for item in items})
 
 
-def _in_words(row: dict[Any, Any]) -> str:
+def in_words(row: Mapping[Any, Any], language: Language = ENGLISH) -> str:
+    """Return what the change of one row does to the case, in a few words."""
+    say, percent = language.say, language.percent
     if not row["flows"]:
-        return "touches no flow of this case"
-    text = (
-        f"applies, or may, to {words.count(row['flows'], 'flow')} of {words.count(row['items'].count(';') + 1, 'item')}"
-    )
+        return say("touches no flow of this case")
+    told = [
+        say(
+            "applies, or may, to {flows} of {items}",
+            flows=language.plural(row["flows"], "{n} flow", "{n} flows"),
+            items=language.plural(row["items"].count(";") + 1, "{n} item", "{n} items"),
+        )
+    ]
     if abs(row["leave_then"] - row["leave_now"]) >= 5e-4:
-        text += f"; loss at leave {words.percent(row['leave_now'], 1)} to {words.percent(row['leave_then'], 1)}"
+        ends = {"now": percent(row["leave_now"], 1), "then": percent(row["leave_then"], 1)}
+        told.append(say("loss at leave {now} to {then}", **ends))
     if abs(row["denied_then"] - row["denied_now"]) >= 5e-4:
-        text += f"; loss in force {words.percent(row['denied_now'], 1)} to {words.percent(row['denied_then'], 1)}"
-    return text
+        ends = {"now": percent(row["denied_now"], 1), "then": percent(row["denied_then"], 1)}
+        told.append(say("loss in force {now} to {then}", **ends))
+    return say("; ").join(told)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from supplychain.report.language import ENGLISH, Language
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from datetime import date
@@ -30,4 +32,4 @@ class Document:
     sections: tuple[Section, ...]
     footer: tuple[str, ...]
     cite: Callable[[str], Sequence[Link]]
-    language: str = "en"
+    language: Language = ENGLISH

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from supplychain.report import words
+from supplychain.report.language import ENGLISH, Language
 from supplychain.report.law import split_sources
 from supplychain.report.view import Link
 
@@ -45,24 +45,32 @@ class Findings:
     no_plan: str = ""  # why there is no sourcing plan
     solves: tuple[Mapping[str, Any], ...] = ()
     warnings: tuple[str, ...] = ()
+    language: Language = ENGLISH
 
     @cached_property
     def as_of(self) -> str:
         """The date of the law, as words: "1 Nov 2026"."""
-        return words.day(self.on)
+        return self.language.day(self.on)
 
     def place(self, plant: str, destination: str) -> str:
         """Return how a plant is called: its id and state; only the state where the buyer is a country."""
         state = self.names.state(destination)
-        return f"{plant}, {state}" if plant else state
+        return self.language.say("{first}, {second}", first=plant, second=state) if plant else state
 
     def note(self, unknown: float) -> str:
         """Return what every picture says under itself: the date of the law and the unknown share."""
-        return f"Law as of {self.as_of}; unknown facts may add up to {words.percent(unknown)}."
+        return self.language.say(
+            "Law as of {day}; unknown facts may add up to {share}.",
+            day=self.as_of,
+            share=self.language.percent(unknown),
+        )
 
     def citations(self, text: str) -> tuple[Link, ...]:
         """Return the sources in a cell as links, by id; where there are many, the first and how many more."""
         found = split_sources(text)
         shown = found if len(found) <= _CITED + 1 else found[:_CITED]
         links = [Link(source, self.addresses.get(source, "")) for source in shown]
-        return (*links, *([Link(f"{len(found) - _CITED} more")] if len(shown) < len(found) else []))
+        return (
+            *links,
+            *([Link(self.language.say("{n} more", n=len(found) - _CITED))] if len(shown) < len(found) else []),
+        )

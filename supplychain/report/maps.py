@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from markupsafe import Markup
 
-from supplychain.report import marks, words
+from supplychain.report import marks
+from supplychain.report.language import ENGLISH, Language
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -138,7 +139,13 @@ def fill_of(value: float) -> str:
     return _FILLS[int(np.searchsorted(_STEPS, value, side="right"))]
 
 
-def world(shapes: Mapping[str, Outline], states: pd.DataFrame, buyers: Mapping[str, str], label: str) -> Markup:
+def world(
+    shapes: Mapping[str, Outline],
+    states: pd.DataFrame,
+    buyers: Mapping[str, str],
+    label: str,
+    language: Language = ENGLISH,
+) -> Markup:
     """Draw who can withhold.
 
     ``states`` has ``state`` (ISO3), ``name``, ``value`` (share of the need, 0..1), ``wording`` (for the tip).
@@ -157,7 +164,7 @@ def world(shapes: Mapping[str, Outline], states: pd.DataFrame, buyers: Mapping[s
             dots.append(marks.tag("circle", tip, cx=shape.x, cy=shape.y, r=3.4, fill=fill_of(value), stroke="#ffffff"))
     named = states[states["value"] >= _STEPS[1]].sort_values(["value", "state"], ascending=[False, True]).head(16)
     labels = {
-        code: f"{code} {words.percent(value)}" for code, value in zip(named["state"], named["value"], strict=True)
+        code: f"{code} {language.percent(value)}" for code, value in zip(named["state"], named["value"], strict=True)
     }
     rings = [
         marks.tag(
@@ -181,7 +188,7 @@ def world(shapes: Mapping[str, Outline], states: pd.DataFrame, buyers: Mapping[s
         marks.group(dots, stroke_width=1),
         *rings,
         marks.group(_names(shapes, labels), font_size=11, font_weight=600, fill=marks.INK),
-        _key(bool(buyers)),
+        _key(bool(buyers), language),
         class_="picture map",
     )
 
@@ -216,10 +223,12 @@ def _names(shapes: Mapping[str, Outline], labels: Mapping[str, str]) -> list[Mar
     return drawn
 
 
-def _key(with_buyers: bool) -> Markup:
+def _key(with_buyers: bool, language: Language) -> Markup:
+    say = language.say
     y = HEIGHT + 12
-    labels = ["none"] + [f"< {100 * step:.0f} %" for step in _STEPS[1:]] + [f"≥ {100 * _STEPS[-1]:.0f} %"]
-    parts = [marks.text(0, y + 10, "Share of the need the state can withhold", fill=marks.MUTED)]
+    below = [say("< {points} %", points=f"{100 * step:.0f}") for step in _STEPS[1:]]
+    labels = [say("none"), *below, say("≥ {points} %", points=f"{100 * _STEPS[-1]:.0f}")]
+    parts = [marks.text(0, y + 10, say("Share of the need the state can withhold"), fill=marks.MUTED)]
     x = 252.0
     for fill, words_ in zip(_FILLS, labels, strict=True):
         parts.append(marks.tag("rect", x=x, y=y, width=26, height=12, fill=fill))
@@ -227,5 +236,5 @@ def _key(with_buyers: bool) -> Markup:
         x += 84
     if with_buyers:
         parts.append(marks.tag("circle", cx=x + 12, cy=y + 6, r=5.5, fill="none", stroke=marks.ALERT, stroke_width=2))
-        parts.append(marks.text(x + 24, y + 10, "the buyer", fill=marks.INK))
+        parts.append(marks.text(x + 24, y + 10, say("the buyer"), fill=marks.INK))
     return marks.group(parts, font_size=11)

@@ -5,15 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from supplychain.facts.countries import countries
-from supplychain.network import UNKNOWN_PLACE
+from supplychain.report.language import ENGLISH, Language
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from supplychain.case import Case
-
-_BEYOND_ISO = {"EUU": "European Union", UNKNOWN_PLACE: "place unknown", "": "classification open"}
 
 
 @dataclass(frozen=True)
@@ -24,9 +21,10 @@ class Names:
     organisations: Mapping[str, str]
     regimes: Mapping[str, str]
     supplies: Mapping[str, tuple[str, str, str]]  # organisation, item, site
+    language: Language = ENGLISH
 
     @classmethod
-    def of(cls, case: Case) -> Names:
+    def of(cls, case: Case, language: Language = ENGLISH) -> Names:
         network = case.network
         supplies = network.supplies
         return cls(
@@ -37,27 +35,32 @@ class Names:
                 str(row[0]): (str(row[1]), str(row[2]), str(row[3]))
                 for row in supplies[["supply", "organisation", "item", "site"]].itertuples(index=False, name=None)
             },
+            language,
         )
 
     def item(self, item: str) -> str:
-        return self.items.get(item) or item
+        return self.language.name("item", item, self.items.get(item) or item)
 
     def state(self, code: str) -> str:
-        known = countries().get(code)
-        return known.name if known else _BEYOND_ISO.get(code, code)
+        return self.language.state(code)
 
     def organisation(self, organisation: str) -> str:
         return self.organisations.get(organisation) or organisation
 
     def regime(self, regime: str) -> str:
-        return self.regimes.get(regime) or regime
+        return self.language.name("regime", regime, self.regimes.get(regime) or regime)
 
     def supply(self, supply: str) -> str:
         """Return "maker: item, state"."""
         if supply not in self.supplies:
             return supply
         organisation, item, site = self.supplies[supply]
-        return f"{self.organisation(organisation)}: {self.item(item)}, {self.state(site)}"
+        return self.language.say(
+            "{maker}: {item}, {state}",
+            maker=self.organisation(organisation),
+            item=self.item(item),
+            state=self.state(site),
+        )
 
     def element(self, kind: str, name: str) -> str:
         """Return the name of an element of a choke-point table, by its kind."""

@@ -8,36 +8,46 @@ import pandas as pd
 
 from supplychain.report import charts, words
 from supplychain.report.view import Column, Figure, Section, Sheet, sheet
+from supplychain.report.words import mark
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from supplychain.report.findings import Findings
+    from supplychain.report.language import Language
 
 _MONTHS = (3.0, 12.0, 36.0)
 _LEAST = 0.005  # a loss below half a percent is not listed
 _PLANTS = 6  # columns of the table of items by destination
+_PANELS = {"in_force": mark("In force: already refused"), "at_leave": mark("At leave: if leave were refused")}
+_BY = {
+    "imposing": mark("state"),
+    "regime": mark("regime"),
+    "role": mark("role of the input"),
+    "policy": mark("policy"),
+}
 
 
 def headline_figure(findings: Findings) -> Figure:
     """The one picture of the first page: what each plant loses, in force and at leave."""
+    language = findings.language
+    say = language.say
     now = _places(findings)
     now = now[now["horizon"] == findings.horizon]
-    panels = {"in_force": "In force: already refused", "at_leave": "At leave: if leave were refused"}
+    panels = {measure: say(words) for measure, words in _PANELS.items()}
     rows = now.assign(row=now["place"], panel=now["measure"].map(panels), order=0)
     rows = rows.sort_values(["measure", "row"], ascending=[False, True])
     unknown = float(now["unknown"].max())
-    return Figure(
-        f"Largest loss of a need, by plant, {words.months(findings.horizon)} after a refusal"
-        if not findings.is_country
-        else f"Loss by product, {words.months(findings.horizon)} after a refusal",
-        charts.brackets(rows, "Bars of the loss of each plant; the same numbers stand in the first table", "p"),
-        findings.note(unknown)
-        + (
-            "" if findings.is_country else " A plant needs all of its items, so each end is the largest over its needs."
-        ),
-        "exposure" if findings.is_country else "plants",
+    within = language.months(findings.horizon)
+    picture = charts.brackets(
+        rows, say("Bars of the loss of each plant; the same numbers stand in the first table"), "p"
     )
+    if findings.is_country:
+        title = say("Loss by product, {months} after a refusal", months=within)
+        return Figure(title, picture, findings.note(unknown), "exposure")
+    title = say("Largest loss of a need, by plant, {months} after a refusal", months=within)
+    largest = say("A plant needs all of its items, so each end is the largest over its needs.")
+    return Figure(title, picture, language.join(findings.note(unknown), largest), "plants")
 
 
 def plant_section(findings: Findings) -> Section:
@@ -49,38 +59,51 @@ def plant_section(findings: Findings) -> Section:
     )
     now = table[(table["measure"] == "at_leave") & (table["horizon"] == findings.horizon)]
     shown = now[[*keys, "worst", "hit", "survive"]].merge(leave, on=keys).merge(force, on=keys)
-    losing = "needs that lose 1 % or more in the short run at the headline horizon"
-    hit = [] if findings.is_country else [Column("hit", "Needs hit", "text", losing)]
+    language, country = findings.language, findings.is_country
+    say = language.say
+    losing = say("needs that lose 1 % or more in the short run at the headline horizon")
+    hit = [] if country else [Column("hit", say("Needs hit"), "text", losing)]
+    force_months = language.months(findings.horizon)
     columns = [
-        Column("place", "Plant" if not findings.is_country else "Product"),
-        *(Column(f"m{month:g}", f"At leave, {month:g} months", "loss") for month in _MONTHS),
-        Column(f"force_m{findings.horizon:g}", f"In force, {findings.horizon:g} months", "loss"),
+        Column("place", say("Product") if country else say("Plant")),
+        *(Column(f"m{m:g}", say("At leave, {months}", months=language.months(m)), "loss") for m in _MONTHS),
+        Column(f"force_m{findings.horizon:g}", say("In force, {months}", months=force_months), "loss"),
         *hit,
-        Column("survive", "Months to survive", "text", "whole months in which every need loses at most 1 %"),
-        Column("worst", "Worst need" if not findings.is_country else "What binds", "small"),
+        Column(
+            "survive",
+            say("Months to survive"),
+            "text",
+            say("whole months in which every need loses at most 1 %"),
+        ),
+        Column("worst", say("What binds") if country else say("Worst need"), "small"),
     ]
-    caption, weighed = "Loss by product and months after a refusal", ", every product counting alike."
-    if not findings.is_country:
-        caption = "Largest loss of a need, by plant and months after a refusal"
-        weighed = (
-            " (each need weighed by its margin of a year where known). A plant needs all of its items: each end of its "
-            "range is the largest over its needs."
-        )
     overall = findings.tables["overall"]
     mean = overall[(overall["measure"] == "at_leave") & (overall["horizon"] == findings.horizon)].iloc[0]
-    average = words.bracket(float(mean["after"]), float(mean["short_run"]), float(mean["unknown"]))
-    return Section(
-        "plants",
-        "Exposure by plant" if not findings.is_country else "Exposure by product",
-        (
-            "In force is what is lost to flows that are refused already. At leave is what would be lost if the leave "
-            "that flows now need were refused: what states hold in their hand. A licence in normal use costs time, "
-            "not supply.",
-            f"Over all {words.number(float(mean['needs']))} needs, the mean loss at leave after "
-            f"{words.months(findings.horizon)} is {average}{weighed}",
-        ),
-        (sheet(shown, caption, columns, "exposure" if findings.is_country else "plants"),),
+    told = {
+        "needs": language.number(float(mean["needs"])),
+        "months": language.months(findings.horizon),
+        "loss": language.bracket(float(mean["after"]), float(mean["short_run"]), float(mean["unknown"])),
+    }
+    if country:
+        title, caption = say("Exposure by product"), say("Loss by product and months after a refusal")
+        average = say(
+            "Over all {needs} needs, the mean loss at leave after {months} is {loss}, every product counting alike.",
+            **told,
+        )
+    else:
+        title, caption = say("Exposure by plant"), say("Largest loss of a need, by plant and months after a refusal")
+        average = say(
+            "Over all {needs} needs, the mean loss at leave after {months} is {loss} (each need weighed by its margin "
+            "of a year where known). A plant needs all of its items: each end of its range is the largest over its "
+            "needs.",
+            **told,
+        )
+    meaning = say(
+        "In force is what is lost to flows that are refused already. At leave is what would be lost if the leave that "
+        "flows now need were refused: what states hold in their hand. A licence in normal use costs time, not supply."
     )
+    table_ = sheet(shown, caption, columns, "exposure" if country else "plants")
+    return Section("plants", title, (meaning, average), (table_,))
 
 
 def _places(findings: Findings) -> pd.DataFrame:
@@ -91,8 +114,11 @@ def _places(findings: Findings) -> pd.DataFrame:
         return table.assign(
             place=[findings.place(*key) for key in zip(table["plant"], table["destination"], strict=True)],
             worst=[names.item(item) if item else words.NONE for item in table["worst_item"]],
-            hit=[f"{hit} of {needs}" for hit, needs in zip(table["needs_hit"], table["needs"], strict=True)],
-            survive=[_survive(months) for months in table["months_to_survive"]],
+            hit=[
+                findings.language.say("{hit} of {needs}", hit=hit, needs=needs)
+                for hit, needs in zip(table["needs_hit"], table["needs"], strict=True)
+            ],
+            survive=[_survive(months, findings.language) for months in table["months_to_survive"]],
         )
     table = findings.tables["exposure"]
     binds = findings.tables["because"]
@@ -112,13 +138,13 @@ def _places(findings: Findings) -> pd.DataFrame:
             "unknown": table["unknown"],
             "worst": [names.item(cause[item]) if item in cause else words.NONE for item in table["item"]],
             "hit": "",
-            "survive": [_survive(months_of.get(item, float("nan"))) for item in table["item"]],
+            "survive": [_survive(months_of.get(item, float("nan")), findings.language) for item in table["item"]],
         }
     )
 
 
-def _survive(months: float) -> str:
-    return "all 36" if words.missing(months) else f"{months:g}"
+def _survive(months: float, language: Language) -> str:
+    return language.say("all 36") if words.missing(months) else f"{months:g}"
 
 
 def _by_horizon(table: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
@@ -133,7 +159,8 @@ def _by_horizon(table: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
 def item_section(findings: Findings) -> Section:
     """Exposure by item and destination, the chains behind it, and what the loss is made of."""
     table = findings.tables["exposure"].rename(columns={"after_resourcing": "after", "short_run_high": "high"})
-    names = findings.names
+    names, language = findings.names, findings.language
+    say, within = language.say, language.months(findings.horizon)
     now = table[(table["measure"] == "at leave") & (table["horizon"] == findings.horizon)]
     hit = now[now[["after", "short_run", "high"]].max(axis=1) >= _LEAST]
     columns_of = hit.groupby(["plant", "destination"])["high"].max().sort_values(ascending=False, kind="stable")
@@ -145,36 +172,46 @@ def item_section(findings: Findings) -> Section:
     )
     rows = pd.DataFrame({"item": order.index})
     rows["name"] = [names.item(item) for item in rows["item"]]
-    columns = [Column("name", "Item")]
+    columns = [Column("name", say("Item"))]
     for number, (plant, destination) in enumerate(chosen):
         part = now[(now["plant"] == plant) & (now["destination"] == destination)]
         part = part[["item", "after", "short_run", "high", "unknown"]].set_index("item").add_prefix(f"p{number}_")
         rows = rows.merge(part, left_on="item", right_index=True, how="left")
         columns.append(Column(f"p{number}", findings.place(plant, destination), "loss"))
     hidden = len(columns_of) - len(chosen)
-    lead = (
-        f"Loss at leave after {words.months(findings.horizon)}: first what stays after re-sourcing, then the short "
-        "run. "
-        f"Needs that lose less than {words.percent(_LEAST, 1)} under every reading of the unknown facts are left out"
-        + (f"; so are {words.count(hidden, 'plant')}, which stand in the table." if hidden > 0 else ".")
+    lead = say(
+        "Loss at leave after {months}: first what stays after re-sourcing, then the short run. Needs that lose less "
+        "than {least} under every reading of the unknown facts are left out.",
+        months=within,
+        least=language.percent(_LEAST, 1),
     )
+    if hidden > 0:
+        left = language.plural(
+            hidden,
+            "{n} further plant stands in the table only.",
+            "{n} further plants stand in the table only.",
+        )
+        lead = language.join(lead, left)
     parts: list[Figure] = []
     curve = _curve(findings, [str(item) for item in order.index[:6]])
     if len(curve):
+        how = say(
+            "Line: short run. Dots: after re-sourcing. Stock delays a loss of consumables; equipment wears out slowly."
+        )
+        label = say("Loss over months after a refusal; the same numbers stand in the table")
         parts.append(
             Figure(
-                "The loss over time, at leave: the needs that lose most",
-                charts.horizons(curve, "Loss over months after a refusal; the same numbers stand in the table", "t"),
-                findings.note(float((curve["high"] - curve["short_run"]).max()))
-                + " Line: short run. Dots: after re-sourcing. Stock delays a loss of consumables; equipment wears out "
-                "slowly.",
+                say("The loss over time, at leave: the needs that lose most"),
+                charts.horizons(curve, label, "t", language=language),
+                language.join(findings.note(float((curve["high"] - curve["short_run"]).max())), how),
                 "curve",
             )
         )
-    by_plant = sheet(rows, f"Loss at leave, {words.months(findings.horizon)}, by item and plant", columns, "exposure")
+    caption = say("Loss at leave, {months}, by item and plant", months=within)
+    by_plant = sheet(rows, caption, columns, "exposure")
     return Section(
         "items",
-        "Why, and when" if findings.is_country else "Exposure by item and destination",
+        say("Why, and when") if findings.is_country else say("Exposure by item and destination"),
         () if findings.is_country else (lead,),
         (
             *(() if findings.is_country else (by_plant,)),
@@ -186,8 +223,8 @@ def item_section(findings: Findings) -> Section:
 
 
 def _curve(findings: Findings, items: Sequence[str]) -> pd.DataFrame:
-    """Return the monthly curve of each item's worst need: ``panel, months, short_run, high, after`` (NaN between "
-    "horizons)."""
+    """Return the monthly curve of each item's worst need: ``panel, months, short_run, high, after``; the last is NaN
+    between horizons."""
     curve, table = findings.tables["curve"], findings.tables["exposure"]
     frames = []
     for item in items:
@@ -200,7 +237,8 @@ def _curve(findings: Findings, items: Sequence[str]) -> pd.DataFrame:
         known = table[(table["item"] == item) & (table["measure"] == "at leave") & (table["plant"] == plant)]
         known = known[known["destination"] == destination]
         after = dict(zip(known["horizon"], known["after_resourcing"], strict=True))
-        panel = f"{words.short(findings.names.item(item), 26)}, {destination}"
+        where = words.short(findings.names.item(item), 26)
+        panel = findings.language.say("{first}, {second}", first=where, second=destination)
         frames.append(
             pd.DataFrame(
                 {
@@ -216,7 +254,8 @@ def _curve(findings: Findings, items: Sequence[str]) -> pd.DataFrame:
 
 
 def _chains(findings: Findings) -> Sheet:
-    table, names = findings.tables["because"], findings.names
+    table, names, language = findings.tables["because"], findings.names, findings.language
+    say = language.say
     rows = table[(table["measure"] == "at leave") & (table["horizon"] == findings.horizon)]
     grouped = []
     for (chain, rank), part in rows.groupby(["chain", "rank"], sort=True):
@@ -224,8 +263,8 @@ def _chains(findings: Findings) -> Sheet:
         grouped.append(
             {
                 "path": words.chain([names.item(item) for item in str(chain).split(" <- ")]),
-                "rank": "binds" if rank == 1 else "next",
-                "where": words.listed(sorted(set(part["destination"])), 6),
+                "rank": say("binds") if rank == 1 else say("next"),
+                "where": language.listed(sorted(set(part["destination"])), 6),
                 "origins": _origins(findings, str(first["origins"])),
                 "loss": float(part["loss"].max()),
                 "left": float(part["left"].max()),
@@ -233,43 +272,47 @@ def _chains(findings: Findings) -> Sheet:
             }
         )
     columns = [
-        Column("path", "Chain, from the need to the cause", wide=True),
+        Column("path", say("Chain, from the need to the cause"), wide=True),
         Column("rank", "", "small"),
-        Column("where", "At plants in", "small"),
-        Column("origins", "Withheld from", "small"),
-        Column("loss", "Largest loss", "percent"),
-        Column("left", "If mended", "percent", "loss that the next binding chain would leave"),
+        Column("where", say("At plants in"), "small"),
+        Column("origins", say("Withheld from"), "small"),
+        Column("loss", say("Largest loss"), "percent"),
+        Column("left", say("If mended"), "percent", say("loss that the next binding chain would leave")),
     ]
     frame = pd.DataFrame(grouped, columns=["path", "rank", "where", "origins", "loss", "left", "order"])
     frame = frame.sort_values(["order", "loss", "path"], ascending=[True, False, True], ignore_index=True)
-    return sheet(frame, "Because: what binds, and what binds next", columns, "because", most=16)
+    return sheet(frame, say("Because: what binds, and what binds next"), columns, "because", most=16)
 
 
 def _origins(findings: Findings, text: str) -> str:
     parts = [part.split("=") for part in text.split(";") if "=" in part]
-    return words.listed([f"{findings.names.state(place)} {words.percent(float(share))}" for place, share in parts], 3)
+    language = findings.language
+    told = [
+        language.say("{what} {share}", what=findings.names.state(place), share=language.percent(float(share)))
+        for place, share in parts
+    ]
+    return language.listed(told, 3)
 
 
 def _made_of(findings: Findings) -> Sheet:
-    table, names = findings.tables["split"], findings.names
+    table, names, say = findings.tables["split"], findings.names, findings.language.say
     rows = table[(table["measure"] == "at_leave") & (table["horizon"] == findings.horizon)]
-    rows = rows[rows["by"].isin(["imposing", "regime", "role", "policy"])]
-    labels = {"imposing": "state", "regime": "regime", "role": "role of the input", "policy": "policy"}
+    rows = rows[rows["by"].isin(list(_BY))]
     named: dict[str, Callable[[str], str]] = {
         "imposing": names.state,
         "regime": names.regime,
-        "role": lambda role: words.ROLE.get(role, role),
-        "policy": lambda policy: words.POLICY.get(policy, policy),
+        "role": lambda role: say(words.ROLE.get(role, role)),
+        "policy": lambda policy: say(words.POLICY.get(policy, policy)),
     }
     shown = rows.assign(
-        kind=rows["by"].map(labels),
+        kind=[say(_BY[by]) for by in rows["by"]],
         name=[named[by](value) for by, value in zip(rows["by"], rows["value"], strict=True)],
     )
     shown = shown[shown[["alone", "added"]].max(axis=1) >= 5e-5]
     columns = [
-        Column("kind", "By"),
-        Column("name", "Which"),
-        Column("alone", "Alone", "percent1", "loss if only this part were refused"),
-        Column("added", "On top of all the rest", "percent1"),
+        Column("kind", say("By")),
+        Column("name", say("Which")),
+        Column("alone", say("Alone"), "percent1", say("loss if only this part were refused")),
+        Column("added", say("On top of all the rest"), "percent1"),
     ]
-    return sheet(shown, "What the mean loss at leave is made of, short run", columns, "split")
+    return sheet(shown, say("What the mean loss at leave is made of, short run"), columns, "split")

@@ -8,11 +8,14 @@ import pandas as pd
 
 from supplychain.report import words
 from supplychain.report.catalogue import TABLES
+from supplychain.report.language import ENGLISH, Language
 from supplychain.report.view import Column, Section, Sheet, sheet
+from supplychain.report.words import mark
 
 if TYPE_CHECKING:
     from supplychain.report.findings import Findings
 
+_FACTS = {"supplies": mark("supplies"), "requirements": mark("requirements")}
 _CHANGE = 0.05  # part of a need from which a change of share is listed
 
 
@@ -29,258 +32,333 @@ def _number(text: str) -> Any:
         return text
 
 
-def cost_words(plan: dict[str, Any]) -> str:
-    """Return the change of cost against buying as today: "2.2 % less", "about the same"."""
+def cost_words(plan: dict[str, Any], language: Language = ENGLISH) -> str:
+    """Return the change of cost against buying as today, as a clause: "it costs 2.2 % less than buying as today"."""
     change = plan["cost_change"]
     if words.missing(change):
-        return "unknown"
+        return language.say("its cost against buying as today is unknown")
     if abs(change) < 5e-4:
-        return "about the same"
-    return f"{words.percent(abs(change), 1)} {'more' if change > 0 else 'less'}"
+        return language.say("it costs about the same as buying as today")
+    share = language.percent(abs(change), 1)
+    if change > 0:
+        return language.say("it costs {share} more than buying as today", share=share)
+    return language.say("it costs {share} less than buying as today", share=share)
+
+
+def policy_title(findings: Findings, plan: dict[str, Any]) -> str:
+    """Return the title of the plan's policy."""
+    return findings.language.name("policy", str(plan["policy"]), str(plan["policy_title"]))
 
 
 def sourcing_section(findings: Findings) -> Section:
     """The plan: its figures, every change of share, whom to qualify, which rules gave way, losses before and after."""
+    language = findings.language
+    say = language.say
     if findings.no_plan:
-        said = f"No plan is shown: none was proved under the rules asked for. {findings.no_plan}"
-        return Section("sourcing", "Recommended sourcing", (said,), breaks=True)
+        why = language.tell(findings.no_plan)
+        said = say("No plan is shown: none was proved under the rules asked for. {why}", why=why)
+        return Section("sourcing", say("Recommended sourcing"), (said,), breaks=True)
     plan = figures(findings)
     rows = findings.tables["plan_relaxed"]
-    given = (
-        f" {words.count(len(rows), 'rule')} could not be kept in full and gave way by as little as possible: see below."
+    policy = language.name("policy-description", str(plan["policy"]), str(plan["policy_description"]))
+    lead = language.join(
+        say("{policy}: {description}", policy=policy_title(findings, plan), description=policy),
+        say(
+            "Over {months} the plan is {status} (gap {gap}).",
+            months=language.months(plan["horizon_months"]),
+            status=say(str(plan["status"])),
+            gap=language.percent(plan["gap"], 2),
+        ),
+        say(
+            "It moves {moved} of the volumes; {cost}{index}; the share that needs a licence goes from {before} to "
+            "{after}.",
+            moved=language.percent(plan["share_changed"]),
+            cost=cost_words(plan, language),
+            index=say(" (by an index of prices)") if plan["currency"] == "index" else "",
+            before=language.percent(plan["controlled_share_today"], 1),
+            after=language.percent(plan["controlled_share"], 1),
+        ),
+        language.plural(
+            len(rows),
+            "{n} rule could not be kept in full and gave way by as little as possible: see below.",
+            "{n} rules could not be kept in full and gave way by as little as possible: see below.",
+        )
         if len(rows)
-        else ""
+        else "",
     )
-    licence = [words.percent(plan[key], 1) for key in ("controlled_share_today", "controlled_share")]
-    lead = (
-        f"{plan['policy_title']}: {plan['policy_description']} Over {words.months(plan['horizon_months'])} the plan "
-        f"is {plan['status']} (gap {words.percent(plan['gap'], 2)}). Against buying as today it moves "
-        f"{words.percent(plan['share_changed'])} of the volumes, costs {cost_words(plan)}"
-        f"{' by an index of prices' if plan['currency'] == 'index' else ''}, and takes the share that needs a "
-        f"licence from {licence[0]} to {licence[1]}.{given}"
-    )
-    losses = (
+    losses = say(
         "Losses in this section are of the needs as bought (today's shares, then the plan's), every need counting "
-        "alike and "
-        "what is unknown of a line counting as refused; they measure the change, and are not the exposure above."
+        "alike and what is unknown of a line counting as refused; they measure the change, and are not the exposure "
+        "above."
     )
-    parts: list[Sheet] = [_figures_sheet(plan), _changes(findings)]
+    parts: list[Sheet] = [_figures_sheet(findings, plan), _changes(findings)]
     if len(findings.tables["plan_qualifications"]):
         parts.append(_qualify(findings))
     parts.append(_threats(findings))
     if len(rows):
-        parts.append(sheet(rows, "Rules that gave way", [Column("rule", "Rule", "small")], "plan_relaxed", most=20))
-    return Section("sourcing", "Recommended sourcing", (lead, losses), tuple(parts), breaks=True)
+        told = rows.assign(told=[_rule(findings, str(rule)) for rule in rows["rule"]])
+        columns = [Column("told", say("Rule"), "small")]
+        parts.append(sheet(told, say("Rules that gave way"), columns, "plan_relaxed", most=20))
+    return Section("sourcing", say("Recommended sourcing"), (lead, losses), tuple(parts), breaks=True)
 
 
-def _figures_sheet(plan: dict[str, Any]) -> Sheet:
+def _rule(findings: Findings, text: str) -> str:
+    """Return a rule that gave way; in another language than English its item is named."""
+    return findings.language.tell(text)
+
+
+def _figures_sheet(findings: Findings, plan: dict[str, Any]) -> Sheet:
+    language = findings.language
+    say = language.say
+
     def money(value: float) -> str:
-        index = plan["currency"] == "index"
-        return f"{words.number(value, 2)} (index)" if index else words.money(value, str(plan["currency"]))
+        if plan["currency"] == "index":
+            return say("{value} (index)", value=language.number(value, 2))
+        return language.money(value, str(plan["currency"]))
 
-    licence = [words.percent(plan[key], 1) for key in ("controlled_share_today", "controlled_share")]
+    licence = [language.percent(plan[key], 1) for key in ("controlled_share_today", "controlled_share")]
     rows = [
-        ("Cost over the horizon", money(plan["cost_today"]), money(plan["total_cost"])),
-        ("of which qualification", words.NONE, money(plan["qualification_cost"])),
-        ("of which stock", words.NONE, money(plan["stock_cost"])),
-        ("Sources bought from", words.number(plan["suppliers_today"]), words.number(plan["suppliers"])),
-        ("Sources under contract, reserves included", words.NONE, words.number(plan["sources_under_contract"])),
-        ("Needs with reserved capacity", words.NONE, words.number(plan["needs_reserved"])),
-        ("Share that needs a licence", *licence),
+        (say("Cost over the horizon"), money(plan["cost_today"]), money(plan["total_cost"])),
+        (say("of which qualification"), words.NONE, money(plan["qualification_cost"])),
+        (say("of which stock"), words.NONE, money(plan["stock_cost"])),
+        (say("Sources bought from"), language.number(plan["suppliers_today"]), language.number(plan["suppliers"])),
         (
-            "Mean loss, worst state refuses what it controls",
-            _bracket(plan, "worst_at_leave", "before"),
-            _bracket(plan, "worst_at_leave", "after"),
+            say("Sources under contract, reserves included"),
+            words.NONE,
+            language.number(plan["sources_under_contract"]),
+        ),
+        (say("Needs with reserved capacity"), words.NONE, language.number(plan["needs_reserved"])),
+        (say("Share that needs a licence"), *licence),
+        (
+            say("Mean loss, worst state refuses what it controls"),
+            _bracket(findings, plan, "worst_at_leave", "before"),
+            _bracket(findings, plan, "worst_at_leave", "after"),
         ),
         (
-            "Mean loss, worst state refuses all",
-            _bracket(plan, "worst_all", "before"),
-            _bracket(plan, "worst_all", "after"),
+            say("Mean loss, worst state refuses all"),
+            _bracket(findings, plan, "worst_all", "before"),
+            _bracket(findings, plan, "worst_all", "after"),
         ),
     ]
     table = pd.DataFrame(rows, columns=["figure", "today", "plan"])
-    columns = [Column("figure", "Figure"), Column("today", "As today"), Column("plan", "Plan")]
-    return sheet(table, "What the plan changes", columns, "plan_summary")
+    columns = [Column("figure", say("Figure")), Column("today", say("As today")), Column("plan", say("Plan"))]
+    return sheet(table, say("What the plan changes"), columns, "plan_summary")
 
 
-def _bracket(plan: dict[str, Any], kind: str, when: str) -> str:
+def _bracket(findings: Findings, plan: dict[str, Any], kind: str, when: str) -> str:
     low, high = plan[f"{kind}_resourced_{when}"], plan[f"{kind}_short_run_{when}"]
-    by = plan.get(f"{kind}_short_run_{when}_by", "")
-    return words.percent_range(min(low, high), high, 1) + (f" ({by})" if by else "")
+    by = str(plan.get(f"{kind}_short_run_{when}_by", ""))
+    shown = findings.language.percent_range(min(low, high), high, 1)
+    return findings.language.say("{what} ({share})", what=shown, share=by) if by else shown
 
 
 def _changes(findings: Findings) -> Sheet:
-    table, names = findings.tables["plan_lines"], findings.names
+    table, names, language = findings.tables["plan_lines"], findings.names, findings.language
+    say = language.say
     last = table[table["period"] == table["period"].max()]
     moved = last[(last["change"].abs() >= _CHANGE) | (last["reserved"] >= _CHANGE)]
     moved = moved.sort_values(["change", "plant", "item", "supply"], ascending=[False, True, True, True], kind="stable")
     sites = dict(zip(findings.tables["plan_needs"]["plant"], findings.tables["plan_needs"]["site"], strict=True))
     shown = moved.assign(
         need=[
-            f"{names.item(item)}, {findings.place('' if findings.is_country else plant, sites.get(plant, ''))}"
+            say(
+                "{first}, {second}",
+                first=names.item(item),
+                second=findings.place("" if findings.is_country else plant, sites.get(plant, "")),
+            )
             for item, plant in zip(moved["item"], moved["plant"], strict=True)
         ],
         maker=[
-            f"{names.organisation(organisation)} ({site or '?'})"
+            say("{what} ({share})", what=names.organisation(organisation), share=site or "?")
             for organisation, site in zip(moved["organisation"], moved["site"], strict=True)
         ],
         shift=[
-            f"{words.percent(old)} → {words.percent(new)}"
+            f"{language.percent(old)} → {language.percent(new)}"
             for old, new in zip(moved["today"], moved["share"], strict=True)
         ],
-        first=["qualify" if new else "" for new in moved["new"]],
+        first=[say("qualify") if new else "" for new in moved["new"]],
+        facts=[say(words.QUALITY.get(quality, quality)) for quality in moved["quality"]],
         why=[
             findings.names.regime(regime) if leave else ""
             for regime, leave in zip(moved["regime"], moved["needs_licence"], strict=True)
         ],
     )
+    kept = say("capacity kept under contract for a refusal, part of the need")
     columns = [
-        Column("need", "Need"),
-        Column("maker", "Source"),
-        Column("shift", "Share today → plan"),
-        Column("reserved", "Reserved", "percent", "capacity kept under contract for a refusal, part of the need"),
-        Column("lead_time_months", "Lead time", "months"),
-        Column("status", "Leave", "status"),
-        Column("why", "Under", "small"),
+        Column("need", say("Need")),
+        Column("maker", say("Source")),
+        Column("shift", say("Share today → plan")),
+        Column("reserved", say("Reserved"), "percent", kept),
+        Column("lead_time_months", say("Lead time"), "months"),
+        Column("status", say("Leave"), "status"),
+        Column("why", say("Under"), "small"),
         Column("first", "", "badge"),
-        Column("quality", "Facts", "small"),
+        Column("facts", say("Facts"), "small"),
     ]
-    return sheet(shown, "Changes of share, largest increase first", columns, "plan_lines", most=40)
+    return sheet(shown, say("Changes of share, largest increase first"), columns, "plan_lines", most=40)
 
 
 def _qualify(findings: Findings) -> Sheet:
-    table, names = findings.tables["plan_qualifications"], findings.names
+    table, names, say = findings.tables["plan_qualifications"], findings.names, findings.language.say
     shown = table.assign(
         maker=[names.supply(supply) for supply in table["supply"]],
         served=table["needs_served"],
     )
     columns = [
-        Column("maker", "Source to qualify"),
-        Column("ready_months", "Ready after", "months"),
-        Column("served", "Needs it serves", "number"),
+        Column("maker", say("Source to qualify")),
+        Column("ready_months", say("Ready after"), "months"),
+        Column("served", say("Needs it serves"), "number"),
     ]
-    return sheet(shown, "Second sources to qualify now", columns, "plan_qualifications")
+    return sheet(shown, say("Second sources to qualify now"), columns, "plan_qualifications")
 
 
 def _threats(findings: Findings) -> Sheet:
-    table, names = findings.tables["plan_threats"], findings.names
+    table, names, language = findings.tables["plan_threats"], findings.names, findings.language
+    say = language.say
     states = table[table["kind"] == "state"]
     shown = states.assign(
         who=[names.state(threat.split(":")[0]) for threat in states["threat"]],
-        what=["all its supply" if threat.endswith(":all") else "what it controls" for threat in states["threat"]],
+        what=[
+            say("all its supply") if threat.endswith(":all") else say("what it controls") for threat in states["threat"]
+        ],
         before=[
-            words.percent_range(low, high, 1)
+            language.percent_range(low, high, 1)
             for low, high in zip(states["mean_resourced_before"], states["mean_short_run_before"], strict=True)
         ],
         after=[
-            words.percent_range(low, high, 1)
+            language.percent_range(low, high, 1)
             for low, high in zip(states["mean_resourced_after"], states["mean_short_run_after"], strict=True)
         ],
     )
     columns = [
-        Column("who", "State"),
-        Column("what", "Refuses"),
-        Column("before", "Mean loss as today"),
-        Column("after", "With the plan"),
-        Column("largest_resourced_after", "Largest of one need, after re-sourcing", "percent"),
+        Column("who", say("State")),
+        Column("what", say("Refuses")),
+        Column("before", say("Mean loss as today")),
+        Column("after", say("With the plan")),
+        Column("largest_resourced_after", say("Largest of one need, after re-sourcing"), "percent"),
     ]
-    return sheet(shown, "Losses under refusals, before and after", columns, "plan_threats", most=14)
+    return sheet(shown, say("Losses under refusals, before and after"), columns, "plan_threats", most=14)
 
 
 def unknown_section(findings: Findings) -> Section:
-    """What is unknown: open flows by item and the fact that would narrow most, unattributed shares, what facts rest "
-    "on."""
-    table, names = findings.tables["unknowns"], findings.names
-    shown = table.assign(name=[names.item(item) for item in table["item"]])
+    """What is unknown: open flows by item, the fact that would narrow most, unattributed shares, what facts rest on."""
+    table, names, language = findings.tables["unknowns"], findings.names, findings.language
+    say = language.say
+    shown = table.assign(
+        name=[names.item(item) for item in table["item"]],
+        asked=[language.tell(str(question)) for question in table["question"]],
+    )
+    narrows = say("fall of the high end if all of them were found free")
     columns = [
-        Column("name", "Item"),
-        Column("flows", "Open flows", "number"),
-        Column("share", "Largest open share", "percent"),
-        Column("narrows", "Narrows the range by", "percent1", "fall of the high end if all of them were found free"),
-        Column("adds", "May add", "percent1", "rise of the low end if all of them needed leave"),
-        Column("question", "The question to settle", "small", wide=True),
+        Column("name", say("Item")),
+        Column("flows", say("Open flows"), "number"),
+        Column("share", say("Largest open share"), "percent"),
+        Column("narrows", say("Narrows the range by"), "percent1", narrows),
+        Column("adds", say("May add"), "percent1", say("rise of the low end if all of them needed leave")),
+        Column("asked", say("The question to settle"), "small", wide=True),
     ]
     shares = findings.tables["unattributed"]
     remainder = shares.assign(name=[names.item(item) for item in shares["item"]])
+    makers = [
+        Column("name", say("Item")),
+        Column("unattributed", say("Maker not known"), "percent"),
+        Column("place_unknown", say("Place not known"), "percent"),
+    ]
     quality = findings.tables["data_quality"]
+    rests = quality.assign(
+        facts=[say(_FACTS.get(name, name)) for name in quality["table"]],
+        kind=[say(words.QUALITY.get(kind, kind)) for kind in quality["quality"]],
+    )
+    rest_columns = [
+        Column("facts", say("Table")),
+        Column("kind", say("Quality")),
+        Column("rows", say("Rows"), "number"),
+        Column("part", say("Part"), "percent"),
+    ]
+    lead = say(
+        "An unknown is never read as free. Flows whose status the facts leave open widen every range; the first table "
+        "ranks items by how far settling them would narrow the mean loss at leave."
+    )
     return Section(
         "unknown",
-        "What is unknown",
+        say("What is unknown"),
+        (lead,),
         (
-            "An unknown is never read as free. Flows whose status the facts leave open widen every range; the first "
-            "table "
-            "ranks items by how far settling them would narrow the mean loss at leave.",
-        ),
-        (
-            sheet(shown, "Facts to find next, the most useful first", columns, "unknowns", most=20),
+            sheet(shown, say("Facts to find next, the most useful first"), columns, "unknowns", most=20),
             sheet(
                 remainder,
-                "Items whose makers or places are partly not known",
-                [
-                    Column("name", "Item"),
-                    Column("unattributed", "Maker not known", "percent"),
-                    Column("place_unknown", "Place not known", "percent"),
-                ],
+                say("Items whose makers or places are partly not known"),
+                makers,
                 "unattributed",
                 most=15,
             ),
-            sheet(
-                quality,
-                "What the facts of this case rest on",
-                [
-                    Column("table", "Table"),
-                    Column("quality", "Quality"),
-                    Column("rows", "Rows", "number"),
-                    Column("part", "Part", "percent"),
-                ],
-                "data_quality",
-            ),
+            sheet(rests, say("What the facts of this case rest on"), rest_columns, "data_quality"),
         ),
     )
 
 
 def method_section(findings: Findings) -> Section:
     """How the numbers come about, the assumptions, and what every reader must know."""
-    solves = "; ".join(f"{solve['what']}: {solve['status']}" for solve in findings.solves)
+    language = findings.language
+    say = language.say
+    solves = [
+        say("{what}: {value}", what=language.tell(str(solve["what"])), value=say(str(solve["status"])))
+        for solve in findings.solves
+    ]
+    table = findings.tables["assumptions"]
+    shown = table.assign(
+        reason=[
+            language.name("assumption", str(name), str(why))
+            for name, why in zip(table["assumption"], table["why"], strict=True)
+        ],
+        measured=[language.tell(str(unit)) for unit in table["unit"]],
+    )
     columns = [
-        Column("assumption", "Assumption", "code"),
-        Column("value", "Value"),
-        Column("unit", "Unit", "small"),
-        Column("why", "Why", "small", wide=True),
-        Column("source", "Source", "small"),
+        Column("assumption", say("Assumption"), "code"),
+        Column("value", say("Value")),
+        Column("measured", say("Unit"), "small"),
+        Column("reason", say("Why"), "small", wide=True),
+        Column("source", say("Source"), "small"),
     ]
     return Section(
         "method",
-        "Method and assumptions",
+        say("Method and assumptions"),
         (
-            "Each flow of an item from a maker to a user is judged by the law of the date: imposing state, item, "
-            "destination "
-            "and date, with re-export, foreign direct product and foreign content reach. The strictest control "
-            "decides; a "
-            "missing fact leaves the flow undetermined, and the range wide.",
-            "Short-run loss is the greatest fixed point of a network in which a maker needs all of its essential "
-            "inputs: "
-            "consumables bite when stock ends, equipment and software as they wear out or expire. Loss after "
-            "re-sourcing is "
-            "the optimum of a linear programme that may use every permitted source, spare capacity that can be "
-            "qualified in "
-            "time, and alternatives; it is never larger than the short-run loss. The two ends are shown together.",
-            "The world market of an item is shared among its users in proportion where no lane is recorded. A flow "
-            "that needs "
-            "leave is shown as needing it everywhere; no route through a third country is modelled or proposed.",
-            f"Solves: {solves}. The manifest beside this file holds bounds, gaps, checks and the hash of every input.",
+            say(
+                "Each flow of an item from a maker to a user is judged by the law of the date: imposing state, item, "
+                "destination and date, with re-export, foreign direct product and foreign content reach. The strictest "
+                "control decides; a missing fact leaves the flow undetermined, and the range wide."
+            ),
+            say(
+                "Short-run loss is the greatest fixed point of a network in which a maker needs all of its essential "
+                "inputs: consumables bite when stock ends, equipment and software as they wear out or expire. Loss "
+                "after re-sourcing is the optimum of a linear programme that may use every permitted source, spare "
+                "capacity that can be qualified in time, and alternatives; it is never larger than the short-run loss. "
+                "The two ends are shown together."
+            ),
+            say(
+                "The world market of an item is shared among its users in proportion where no lane is recorded. A flow "
+                "that needs leave is shown as needing it everywhere; no route through a third country is modelled or "
+                "proposed."
+            ),
+            say(
+                "Solves: {solves}. The manifest beside this file holds bounds, gaps, checks and the hash of every "
+                "input.",
+                solves=say("; ").join(solves),
+            ),
         ),
-        (sheet(findings.tables["assumptions"], "Assumptions in use", columns, "assumptions"), _files(findings)),
-        remarks=tuple(findings.warnings),
+        (sheet(shown, say("Assumptions in use"), columns, "assumptions"), _files(findings)),
+        remarks=tuple(language.tell(warning) for warning in findings.warnings),
         breaks=True,
     )
 
 
 def _files(findings: Findings) -> Sheet:
-    rows = [(name, TABLES[name], float(len(table))) for name, table in findings.tables.items() if name in TABLES]
+    say = findings.language.say
+    rows = [(name, say(TABLES[name]), float(len(table))) for name, table in findings.tables.items() if name in TABLES]
     columns = [
-        Column("file", "Table", "code"),
-        Column("holds", "Holds", "small", wide=True),
-        Column("rows", "Rows", "number"),
+        Column("file", say("Table"), "code"),
+        Column("holds", say("Holds"), "small", wide=True),
+        Column("rows", say("Rows"), "number"),
     ]
-    return sheet(pd.DataFrame(rows, columns=["file", "holds", "rows"]), "Tables beside this file", columns, "")
+    return sheet(pd.DataFrame(rows, columns=["file", "holds", "rows"]), say("Tables beside this file"), columns, "")

@@ -4,25 +4,34 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from supplychain.report import cliffs, words
-from supplychain.report.sections_plan import cost_words, figures
+from supplychain.report import cliffs
+from supplychain.report.sections_plan import cost_words, figures, policy_title
+from supplychain.report.words import mark
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from supplychain.report.findings import Findings
+    from supplychain.report.language import Language
 
 Sentence = dict[str, str]
-_CHANGE = {"begins": "in force", "revives": "back in force", "pauses": "suspended", "ends": "no longer in force"}
+_CHANGE = {
+    "begins": mark("in force"),
+    "revives": mark("back in force"),
+    "pauses": mark("suspended"),
+    "ends": mark("no longer in force"),
+}
 
 
 def title(findings: Findings) -> str:
     """Return the title of the page."""
+    say = findings.language.say
     if findings.is_country:
         who = findings.names.state(findings.buyer)
-    else:
-        who = "an illustrative buyer" if findings.illustrative else f"the buyer “{findings.buyer}”"
-    return f"What export controls can withhold from {who}"
+        return say("What export controls can withhold from {who}", who=who)
+    if findings.illustrative:
+        return say("What export controls can withhold from an illustrative buyer")
+    return say("What export controls can withhold from the buyer “{who}”", who=findings.buyer)
 
 
 def sentences(findings: Findings) -> list[Sentence]:
@@ -31,6 +40,8 @@ def sentences(findings: Findings) -> list[Sentence]:
 
 
 def _exposure(findings: Findings) -> Sentence:
+    language = findings.language
+    say = language.say
     table = findings.tables["exposure"]
     now = table[(table["horizon"] == findings.horizon) & (table["measure"] == "at leave")]
     order = ["short_run", "short_run_high", "item", "plant", "destination"]
@@ -39,25 +50,35 @@ def _exposure(findings: Findings) -> Sentence:
     rows = overall[overall["horizon"] == findings.horizon].to_dict("records")
     mean = {str(row["measure"]): row for row in rows}
     leave, force = mean["at_leave"], mean["in_force"]
-    within = words.months(findings.horizon)
+    within = language.months(findings.horizon)
     if worst["short_run_high"] < 0.0005:
         return {
-            "lead": "Nothing that this case needs hangs on the leave of a state.",
-            "body": f"No need loses anything within {within} if all leave were refused.",
+            "lead": say("Nothing that this case needs hangs on the leave of a state."),
+            "body": say("No need loses anything within {months} if all leave were refused.", months=within),
         }
-    where = findings.place(str(worst["plant"]), str(worst["destination"]))
-    where = f"{'at' if worst['plant'] else 'in'} {where}"
-    hit = f"{words.number(leave['needs_hit'])} of {words.number(leave['needs'])}"
-    hardest = words.bracket(worst["after_resourcing"], worst["short_run"], worst["unknown"])
-    mean_loss = words.bracket(*_ends(leave))
-    item = findings.names.item(str(worst["item"]))
+    told = {
+        "item": findings.names.item(str(worst["item"])),
+        "place": findings.place(str(worst["plant"]), str(worst["destination"])),
+        "loss": language.bracket(worst["after_resourcing"], worst["short_run"], worst["unknown"]),
+    }
+    hardest = (
+        say("The hardest hit is {item} at {place}, {loss}.", **told)
+        if worst["plant"]
+        else say("The hardest hit is {item} in {place}, {loss}.", **told)
+    )
+    mean_loss = say(
+        "If all leave were refused, the needs would lose {loss} on average within {months}: the low end after "
+        "re-sourcing, the high end before it.",
+        loss=language.bracket(*_ends(leave)),
+        months=within,
+    )
     return {
-        "lead": f"{hit} needs hang on the leave of states.",
-        "body": (
-            f"If all leave were refused, the needs would lose {mean_loss} on average within {within}: the low end "
-            f"after re-sourcing, the high end before it. The hardest hit is {item} {where}, {hardest}. "
-            f"{_already(force)}"
+        "lead": say(
+            "{hit} of {needs} needs hang on the leave of states.",
+            hit=language.number(leave["needs_hit"]),
+            needs=language.number(leave["needs"]),
         ),
+        "body": language.join(mean_loss, hardest, _already(force, language)),
     }
 
 
@@ -65,111 +86,163 @@ def _ends(row: Mapping[Any, Any]) -> tuple[float, float, float]:
     return float(row["after"]), float(row["short_run"]), float(row["unknown"])
 
 
-def _already(force: Mapping[Any, Any]) -> str:
+def _already(force: Mapping[Any, Any], language: Language) -> str:
+    say = language.say
     after, short_run, unknown = _ends(force)
     if short_run >= 0.0005:
-        return f"Of this, {words.bracket(after, short_run, unknown)} is refused already."
+        return say("Of this, {loss} is refused already.", loss=language.bracket(after, short_run, unknown))
     if unknown >= 0.0005:
-        return f"Nothing is refused already for certain; unknown facts leave up to {words.percent(unknown, 1)} open."
-    return "Nothing is refused already."
+        return say(
+            "Nothing is refused already for certain; unknown facts leave up to {share} open.",
+            share=language.percent(unknown, 1),
+        )
+    return say("Nothing is refused already.")
 
 
 def _chokes(findings: Findings) -> Sentence:
+    language, names = findings.language, findings.names
+    say = language.say
     table, month = findings.tables["choke_points"], f"{findings.horizon:g}"
     found = table[table["choke_point"] & table["kind"].isin(["item", "organisation", "supply"])]
     if found.empty:
         return {
-            "lead": "No single item or maker is a choke point.",
-            "body": "None would cost 5 % or more of the needs once sources are changed.",
+            "lead": say("No single item or maker is a choke point."),
+            "body": say("None would cost 5 % or more of the needs once sources are changed."),
         }
     named = [
-        f"{row['name']} ({words.percent_range(row[f'after_{month}_low'], row[f'short_{month}_low'])})"
+        say(
+            "{what} ({share})",
+            what=names.element(str(row["kind"]), str(row["element"])),
+            share=language.percent_range(row[f"after_{month}_low"], row[f"short_{month}_low"]),
+        )
         for row in found.head(3).to_dict("records")
     ]
     regime = int((table["w1"] != "no").sum())
     tail = (
-        "Wassenaar minus one decides, or may, for "
-        f"{words.count(regime, 'of the listed elements', 'of the listed elements')}."
+        language.plural(
+            regime,
+            "Wassenaar minus one decides, or may, for {n} of the listed elements.",
+            "Wassenaar minus one decides, or may, for {n} of the listed elements.",
+        )
         if regime
-        else "Wassenaar minus one decides for none of the listed elements."
+        else say("Wassenaar minus one decides for none of the listed elements.")
     )
+    tightest = say("The tightest are {named} of the needs.", named=language.listed(named))
     return {
-        "lead": f"{words.count(len(found), 'item or maker', 'items or makers')} would stop 5 % or more of the needs "
-        "even after "
-        "re-sourcing.",
-        "body": f"The tightest are {words.listed(named)} of the needs. {tail}",
+        "lead": language.plural(
+            len(found),
+            "{n} item or maker would stop 5 % or more of the needs even after re-sourcing.",
+            "{n} items or makers would stop 5 % or more of the needs even after re-sourcing.",
+        ),
+        "body": language.join(tightest, tail),
     }
 
 
 def _states(findings: Findings) -> Sentence:
+    language, names = findings.language, findings.names
+    say = language.say
     table = findings.tables["states"]
     ranked = table[table["all_short_run"] >= 0.005].head(3)
     if ranked.empty:
-        return {"lead": "No state alone can withhold a part of the needs that matters.", "body": ""}
-    names = findings.names
+        return {"lead": say("No state alone can withhold a part of the needs that matters."), "body": ""}
     most = [
-        f"{names.state(row['state'])} {words.bracket(row['all_after'], row['all_short_run'], row['all_unknown'])}"
+        _with(findings, row["state"], language.bracket(row["all_after"], row["all_short_run"], row["all_unknown"]))
         for row in ranked.to_dict("records")
     ]
     quick = table[table["all_short_run"].notna()].sort_values("all_short_run", ascending=False, kind="stable").iloc[0]
     first = ""
     if quick["state"] not in set(ranked["state"]):
-        share = words.percent(float(quick["all_short_run"]))
-        first = f"In the short run it is {names.state(str(quick['state']))}, {share}. "
+        first = say(
+            "In the short run it is {state}, {share}.",
+            state=names.state(str(quick["state"])),
+            share=language.percent(float(quick["all_short_run"])),
+        )
     leave = table[table["leave_short_run"] >= 0.0005].sort_values("leave_short_run", ascending=False, kind="stable")
     held = [
-        f"{names.state(s)} {words.percent(v, 1)}" for s, v in zip(leave["state"], leave["leave_short_run"], strict=True)
+        _with(findings, state, language.percent(loss, 1))
+        for state, loss in zip(leave["state"], leave["leave_short_run"], strict=True)
     ]
-    law = f"By what needs leave on the date, the short run is {words.listed(held, 3)}." if held else (
-        "By what needs leave on the date, no state withholds a part that matters."
-    )  # fmt: skip
-    each, foremost = "; ".join(most), [names.state(state) for state in ranked["state"]]
+    law = (
+        say("By what needs leave on the date, the short run is {held}.", held=language.listed(held, 3))
+        if held
+        else say("By what needs leave on the date, no state withholds a part that matters.")
+    )
+    if_all = say("If one refused all its supply the needs would lose: {each}.", each=say("; ").join(most))
+    foremost = language.listed([names.state(state) for state in ranked["state"]])
     return {
-        "lead": f"{words.listed(foremost)} could withhold most, even after re-sourcing.",
-        "body": f"If one refused all its supply the needs would lose: {each}. {first}{law}",
+        "lead": say("{states} could withhold most, even after re-sourcing.", states=foremost),
+        "body": language.join(if_all, first, law),
     }
 
 
+def _with(findings: Findings, state: str, share: str) -> str:
+    return findings.language.say("{what} {share}", what=findings.names.state(str(state)), share=share)
+
+
 def _plan(findings: Findings) -> Sentence:
+    language = findings.language
+    say = language.say
     if findings.no_plan:
-        return {"lead": "No sourcing plan is recommended.", "body": f"None was proved: {findings.no_plan}"}
+        why = language.tell(findings.no_plan)
+        return {"lead": say("No sourcing plan is recommended."), "body": say("None was proved: {why}", why=why)}
     plan = figures(findings)
     kept = ""
     if plan["rules_given_way"]:
-        count = words.count(int(plan["rules_given_way"]), "rule")
-        kept = f" {count} of the policy cannot be kept in full; each is named below."
-    after = [words.percent(plan[f"worst_all_resourced_{when}"], 1) for when in ("before", "after")]
-    short_run = [words.percent(plan[f"worst_all_short_run_{when}"], 1) for when in ("before", "after")]
-    qualify = words.count(int(plan["to_qualify"]), "second source")
+        kept = language.plural(
+            int(plan["rules_given_way"]),
+            "{n} rule of the policy cannot be kept in full; it is named below.",
+            "{n} rules of the policy cannot be kept in full; each is named below.",
+        )
+    cost = say(
+        "The plan ({policy}, {status}): {cost}.",
+        policy=policy_title(findings, plan),
+        status=say(str(plan["status"])),
+        cost=cost_words(plan, language),
+    )
+    losses = {
+        "before": language.percent(plan["worst_all_resourced_before"], 1),
+        "after": language.percent(plan["worst_all_resourced_after"], 1),
+        "short_before": language.percent(plan["worst_all_short_run_before"], 1),
+        "short_after": language.percent(plan["worst_all_short_run_after"], 1),
+    }
+    gain = say(
+        "If the worst state refused all its supply, the loss that stays after re-sourcing goes from {before} to "
+        "{after} (short run {short_before} to {short_after}), all needs counting alike.",
+        **losses,
+    )
     return {
-        "lead": f"Move {words.percent(plan['share_changed'])} of the volumes and qualify {qualify}.",
-        "body": (
-            f"The plan ({plan['policy_title']}, {plan['status']}) costs {cost_words(plan)} than buying as today. If "
-            "the worst state refused all its supply, the loss that stays after re-sourcing goes from "
-            f"{after[0]} to {after[1]} (short run {short_run[0]} to {short_run[1]}), all needs counting alike.{kept}"
-        ).replace("about the same than", "about the same as"),
+        "lead": say(
+            "Move {share} of the volumes and qualify {sources}.",
+            share=language.percent(plan["share_changed"]),
+            sources=language.plural(int(plan["to_qualify"]), "{n} second source", "{n} second sources"),
+        ),
+        "body": language.join(cost, gain, kept),
     }
 
 
 def _ahead(findings: Findings) -> Sentence:
+    language, names = findings.language, findings.names
+    say = language.say
     table = findings.tables["cliffs"]
     unknowns = findings.tables["unknowns"]
-    first = ""
-    lead = f"No dated change of law lies ahead of {findings.as_of}."
+    first = next_fact = ""
+    lead = say("No dated change of law lies ahead of {day}.", day=findings.as_of)
     if len(table):
         soonest = table[table["date"] == table["date"].min()]
-        regimes = words.listed(sorted({findings.names.regime(regime) for regime in soonest["regime"]}), 3)
-        days = int(soonest["days_ahead"].iloc[0])
-        lead = f"On {words.day(soonest['date'].iloc[0])}, {words.count(days, 'day')} ahead, the law may change."
-        how = cliffs.VARIANTS.get(str(soonest["variant"].iloc[0]), "")
-        what = _CHANGE.get(str(soonest["what"].iloc[0]), "changes")
-        first = f"{regimes}: {what} {how}. "
+        regimes = language.listed(sorted({names.regime(regime) for regime in soonest["regime"]}), 3)
+        lead = say(
+            "On {day}, {ahead} ahead, the law may change.",
+            day=language.day(soonest["date"].iloc[0]),
+            ahead=language.plural(int(soonest["days_ahead"].iloc[0]), "{n} day", "{n} days"),
+        )
+        how = say(cliffs.VARIANTS.get(str(soonest["variant"].iloc[0]), ""))
+        what = say(_CHANGE.get(str(soonest["what"].iloc[0]), ""))
+        first = say("{regimes}: {what} {how}.", regimes=regimes, what=what, how=how)
     if len(unknowns):
         best = unknowns.iloc[0]
-        narrow = max(float(best["narrows"]), float(best["adds"]))
-        first += (
-            f"The fact to find next is the status of {findings.names.item(str(best['item']))}: it moves the mean loss "
-            "at "
-            f"leave by up to {words.percent(narrow, 1)}."
+        next_fact = say(
+            "The fact to find next is the status of {item}: it moves the mean loss at leave by up to {share}.",
+            item=names.item(str(best["item"])),
+            share=language.percent(max(float(best["narrows"]), float(best["adds"])), 1),
         )
-    return {"lead": lead, "body": first}
+    return {"lead": lead, "body": language.join(first, next_fact)}

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 from markupsafe import Markup
 
 from supplychain.report import marks, words
+from supplychain.report.language import ENGLISH, Language
+from supplychain.report.words import mark
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,11 +26,11 @@ _TOP = 46.0
 _CHARACTERS = 27
 _HATCH = "hatch-network"
 TIERS = {
-    0: "Products",
-    1: "Fabrication and packaging",
-    2: "Tools, software, materials",
-    3: "Subsystems and metals",
-    4: "Minerals",
+    0: mark("Products"),
+    1: mark("Fabrication and packaging"),
+    2: mark("Tools, software, materials"),
+    3: mark("Subsystems and metals"),
+    4: mark("Minerals"),
 }
 
 
@@ -40,7 +42,7 @@ class _Place:
     y: float
 
 
-def _columns(items: pd.DataFrame) -> list[tuple[str, list[pd.DataFrame]]]:
+def _columns(items: pd.DataFrame, language: Language) -> list[tuple[str, list[pd.DataFrame]]]:
     """Split the items by tier, and a long tier by whole categories, into columns of about equal length."""
     columns: list[tuple[str, list[pd.DataFrame]]] = []
     ordered = items.sort_values(["tier", "category", "name", "item"])
@@ -51,11 +53,11 @@ def _columns(items: pd.DataFrame) -> list[tuple[str, list[pd.DataFrame]]]:
         target = len(inside) / pieces
         filled = 0
         current: list[pd.DataFrame] = []
-        heading = TIERS.get(tier, f"Tier {tier}")
+        heading = language.say(TIERS[tier]) if tier in TIERS else language.say("Tier {n}", n=tier)
         for block in blocks:
             if current and filled + len(block) / 2 > target and pieces > 1:
                 columns.append((heading, current))
-                heading, filled, current = "… continued", 0, []
+                heading, filled, current = language.say("… continued"), 0, []
                 pieces -= 1
             current.append(block)
             filled += len(block)
@@ -63,14 +65,14 @@ def _columns(items: pd.DataFrame) -> list[tuple[str, list[pd.DataFrame]]]:
     return columns
 
 
-def draw(items: pd.DataFrame, chains: pd.DataFrame, label: str) -> Markup:
+def draw(items: pd.DataFrame, chains: pd.DataFrame, label: str, language: Language = ENGLISH) -> Markup:
     """Draw the network.
 
     ``items``: ``item, name, tier, category, leave`` (share of its supply to the buyer that needs leave, 0..1),
     ``unknown`` (share not determined), ``choke`` (bool), ``loss`` (after re-sourcing). ``chains``: ``chain, step,
     item`` in the order product to cause; each chain is one line through the picture.
     """
-    columns = _columns(items)
+    columns = _columns(items, language)
     places: dict[str, _Place] = {}
     focus = set(chains["item"]) | set(items.loc[items["choke"], "item"])
     drawn, headings = [], []
@@ -80,12 +82,12 @@ def draw(items: pd.DataFrame, chains: pd.DataFrame, label: str) -> Markup:
         headings.append(marks.text(x, 16, heading, font_weight=600))
         for block in blocks:
             y += _GAP
-            category = str(block["category"].iloc[0]).replace("-", " ") or "uncategorised"
+            category = language.category(str(block["category"].iloc[0]))
             headings.append(marks.text(x, y, category.upper(), font_size=7, fill=marks.MUTED, letter_spacing=0.6))
             for row in block.to_dict("records"):
                 y += _ROW
                 places[str(row["item"])] = _Place(x, y - 3)
-                drawn.append(_item(row, x, y, str(row["item"]) in focus))
+                drawn.append(_item(row, x, y, str(row["item"]) in focus, language))
             y += 3
         height = max(height, y)
     width = len(columns) * _COLUMN - 12
@@ -97,17 +99,17 @@ def draw(items: pd.DataFrame, chains: pd.DataFrame, label: str) -> Markup:
         marks.group(_lines(chains, places), fill="none", stroke=marks.DEEP),
         marks.group(headings, font_size=11, fill=marks.INK),
         marks.group(drawn, font_size=8.4),
-        _key(height + 18),
+        _key(height + 18, language),
         class_="picture network",
     )
 
 
-def _item(row: Mapping[Any, Any], x: float, y: float, in_focus: bool) -> Markup:
+def _item(row: Mapping[Any, Any], x: float, y: float, in_focus: bool, language: Language) -> Markup:
     """One line: the bar of what needs leave, then the name; bold and dark in focus, grey as context."""
     leave, unknown = _share(row["leave"]), _share(row["unknown"])
     known = leave * _BAR
     parts = [
-        marks.tag("title", Markup("") + f"{row['name']}: {row['wording']}"),
+        marks.tag("title", Markup("") + language.say("{what}: {value}", what=row["name"], value=row["wording"])),
         marks.tag("rect", x=x, y=y - 6.6, width=_BAR, height=6, fill="#e9edf1"),
     ]
     if known > 0.2:
@@ -161,15 +163,20 @@ def _lines(chains: pd.DataFrame, places: Mapping[str, _Place]) -> list[Markup]:
     return curves
 
 
-def _key(y: float) -> Markup:
+def _key(y: float, language: Language) -> Markup:
+    say = language.say
     parts = [
         marks.tag("rect", x=0, y=y - 7, width=_BAR, height=7, fill=marks.AMBER),
-        marks.text(_BAR + 6, y, "share of supply that needs leave to reach the buyer"),
+        marks.text(_BAR + 6, y, say("share of supply that needs leave to reach the buyer")),
         marks.tag("rect", x=292, y=y - 7, width=_BAR, height=7, fill=f"url(#{_HATCH})"),
-        marks.text(292 + _BAR + 6, y, "not determined"),
+        marks.text(292 + _BAR + 6, y, say("not determined")),
         marks.tag("circle", cx=414, cy=y - 3.5, r=3.6, fill=marks.ALERT),
-        marks.text(422, y, "choke point"),
+        marks.text(422, y, say("choke point")),
         marks.tag("path", d=f"M0,{marks.num(y + 13)}h{_BAR:g}", stroke=marks.DEEP, stroke_width=2),
-        marks.text(_BAR + 6, y + 16, "binding chain, product to cause; wider where several chains share a link"),
+        marks.text(
+            _BAR + 6,
+            y + 16,
+            say("binding chain, product to cause; wider where several chains share a link"),
+        ),
     ]
     return marks.group(parts, font_size=9.5, fill=marks.INK)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from markupsafe import Markup
 
 from supplychain.report import marks, words
+from supplychain.report.language import ENGLISH, Language
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -55,9 +56,9 @@ class Sheet:
     total: int
 
     @property
-    def note(self) -> str:
-        shown = len(self.rows)
-        return f"{shown} of {words.number(self.total)} rows" if shown < self.total else ""
+    def cut(self) -> bool:
+        """Say whether the file holds more rows than are shown."""
+        return len(self.rows) < self.total
 
 
 @dataclass(frozen=True)
@@ -103,6 +104,39 @@ def sheet(
     names = [str(name) for name in shown.columns]
     rows = tuple(dict(zip(names, row, strict=True)) for row in shown.itertuples(index=False, name=None))
     return Sheet(caption, tuple(columns), rows, file, len(table) if total is None else total)
+
+
+def under(sheet: Sheet, language: Language = ENGLISH) -> str:
+    """Return the line under a table: how much of it is shown, and where all of it is; blank where no file holds it."""
+    file = f"tables/{sheet.file}.csv"
+    if not sheet.file:
+        return ""
+    if not sheet.cut:
+        return language.say("Table: {file}", file=file)
+    shown, total = language.number(len(sheet.rows)), language.number(sheet.total)
+    return language.say("{shown} of {total} rows shown; the whole table is {file}", shown=shown, total=total, file=file)
+
+
+def written(column: Column, row: Mapping[str, Any], language: Language = ENGLISH) -> str:
+    """Return what a cell reads, as every format of the report shows it; sources as their ids."""
+    key = column.key
+    if column.kind == "loss":
+        parts = (row[f"{key}_after"], row[f"{key}_short_run"], row[f"{key}_unknown"])
+        return words.NONE if words.missing(parts[0]) else language.bracket(*parts)
+    value = row[key]
+    if column.kind in ("percent", "percent1"):
+        return language.percent(value, 0 if column.kind == "percent" else 1)
+    if column.kind == "number":
+        return language.number(value)
+    if column.kind == "money":
+        return language.money(value)
+    if column.kind == "months":
+        return language.months(value)
+    if column.kind == "day":
+        return language.day(value)
+    if column.kind == "status":
+        return language.say(words.STATUS.get(value, str(value)))
+    return str(value)
 
 
 def loss_bar(after: float, short_run: float, high: float) -> Markup:

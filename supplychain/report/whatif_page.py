@@ -10,10 +10,13 @@ import pandas as pd
 
 from supplychain.locate import datasets, models
 from supplychain.report import charts, manifest, marks, words
+from supplychain.report.language import ENGLISH, Language
 from supplychain.report.make import LAWFUL
+from supplychain.report.names import Names
 from supplychain.report.pages import render
 from supplychain.report.run import check_target, writing
 from supplychain.report.view import Column, Figure, Link, Section, Sheet, sheet
+from supplychain.report.words import mark
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,16 +28,35 @@ if TYPE_CHECKING:
 PAGE = "whatif.html"
 _INK = (marks.MUTED, "#0b6e99", "#c2571a", "#5b8c2a", "#7a4fa3", "#b23a5e", "#2f7f79", "#8a6d1d")
 _SHOWN_NEEDS = 25
+_INVENTED = mark("Its plants, volumes, stocks and margins are invented to show the method.")
+_MEASURE = {"in force": mark("in force"), "at leave": mark("at leave"), "touch": mark("touch")}
+_BY = {
+    "imposing": mark("state"),
+    "regime": mark("regime"),
+    "role": mark("role of the input"),
+    "policy": mark("policy"),
+    "tier": mark("tier"),
+    "item": mark("item"),
+    "outage": mark("outage"),
+}
+_KIND = {
+    "leave of": mark("leave of"),
+    "all supply of": mark("all supply of"),
+    "item": mark("item"),
+    "organisation": mark("organisation"),
+}
+_OUTAGES = mark("outages of the scenario")
+_CHANGE = {"became": mark("became"), "stopped": mark("stopped")}
 
 
-def write_page(found: Comparison, folder: Path) -> Path:
+def write_page(found: Comparison, folder: Path, language: Language = ENGLISH) -> Path:
     """Write the page, every table (CSV, Parquet) and a manifest into ``folder`` as one run; return the page's path.
 
     Raises UsageError for a folder that holds something else, EnvironmentFault when the disk refuses.
     """
     started = manifest.now()
     check_target(folder, [datasets(), models()])
-    html = page(found)
+    html = page(found, language)
     with writing(folder) as run:
         run.write(PAGE, html.encode("utf-8"))
         for name, table in found.tables.items():
@@ -43,56 +65,61 @@ def write_page(found: Comparison, folder: Path) -> Path:
     return folder / PAGE
 
 
-def page(found: Comparison) -> str:
+def page(found: Comparison, language: Language = ENGLISH) -> str:
     """Return the HTML of a comparison."""
-    case = found.case
-    names = [side.name for side in found.sides]
+    case, say = found.case, language.say
+    titles = [_title(side, language) for side in found.sides]
     head = {
-        "title": f"What if: {words.listed([side.applied.scenario.title for side in found.sides], 3)}",
+        "title": say("What if: {scenarios}", scenarios=language.listed(titles, 3)),
         "facts": [
-            ("Buyer", case.buyer),
-            ("Law as of", words.day(case.on)),
-            ("Law known as of", words.day(case.book.known_as_of)),
-            ("Products", words.number(float(len(case.products)))),
-            ("Scenarios", words.number(float(len(names)))),
-            ("Network", case.network.name),
+            (say("Buyer"), case.buyer),
+            (say("Law as of"), language.day(case.on)),
+            (say("Law known as of"), language.day(case.book.known_as_of)),
+            (say("Products"), language.number(float(len(case.products)))),
+            (say("Scenarios"), language.number(float(len(titles)))),
+            (say("Network"), case.network.name),
         ],
-        "illustrative": "Its plants, volumes, stocks and margins are invented to show the method."
-        if case.illustrative
-        else "",
+        "illustrative": say(_INVENTED) if case.illustrative else "",
     }
+    caption = say(
+        "Mean of the buyer's needs; lines on what is known, dashes if every unknown fact were adverse. In force: flows "
+        "refused already, and flows that wait for leave. At leave: all leave refused."
+    )
+    label = say("Loss of the buyer's needs by week and scenario")
     opening = [
-        Figure(
-            "Loss week by week",
-            courses(found.weeks, "Loss of the buyer's needs by week and scenario", "course"),
-            "Mean of the buyer's needs; lines on what is known, dashes if every unknown fact were adverse. In force: "
-            "flows refused already, and flows that wait for leave. At leave: all leave refused.",
-            "weeks",
-            wide=True,
-        )
+        Figure(say("Loss week by week"), courses(found.weeks, label, "course", language), caption, "weeks", wide=True)
     ]
+    names = Names.of(case, language)
     sections = [
-        _brackets(found),
-        _who(found),
-        _parts(found),
-        _chokes(found),
-        _times(found),
-        _costs(found),
-        _scenarios(found),
+        _brackets(found, language),
+        _who(found, names),
+        _parts(found, names),
+        _chokes(found, names),
+        _times(found, names),
+        _costs(found, language),
+        _scenarios(found, language),
     ]
-    footer = [LAWFUL, *found.warnings]
-    return render(head, [_sentence(side) for side in found.sides], opening, sections, footer, _cite)
+    footer = [say(LAWFUL), *(language.tell(warning) for warning in found.warnings)]
+    told = [_sentence(side, language) for side in found.sides]
+    return render(head, told, opening, sections, footer, _cite, language)
 
 
-def courses(weeks: pd.DataFrame, label: str, prefix: str) -> Markup:
+def _title(side: Side, language: Language) -> str:
+    one = side.applied.scenario
+    return language.name("scenario", one.name, one.title)
+
+
+def courses(weeks: pd.DataFrame, label: str, prefix: str, language: Language = ENGLISH) -> Markup:
     """Draw the loss by week: one line a scenario, one panel a measure; dashed at the high end."""
     import altair as alt
 
     names = list(dict.fromkeys(weeks["scenario"]))
     table = weeks[["scenario", "week", "measure", "loss", "loss_high"]]
     table = table[(table["week"] == 1) | (table["week"] % 2 == 0)]
+    table = table.assign(measure=[language.say(_MEASURE.get(measure, measure)) for measure in table["measure"]])
+    order = [language.say(_MEASURE[measure]) for measure in ("in force", "at leave")]
     base = alt.Chart(table).encode(
-        x=alt.X("week:Q", title="weeks after the day of the scenario", axis=alt.Axis(grid=False)),
+        x=alt.X("week:Q", title=language.say("weeks after the day of the scenario"), axis=alt.Axis(grid=False)),
         color=alt.Color("scenario:N", title=None, scale=alt.Scale(domain=names, range=list(_INK[: len(names)])))
         if len(names) <= len(_INK)
         else alt.Color("scenario:N", title=None),
@@ -101,173 +128,216 @@ def courses(weeks: pd.DataFrame, label: str, prefix: str) -> Markup:
     lines = base.mark_line(strokeWidth=1.8).encode(y=alt.Y("loss:Q", axis=percent, title=None))
     high = base.mark_line(strokeWidth=1, strokeDash=[3, 3], opacity=0.7).encode(y="loss_high:Q")
     chart = alt.layer(lines, high).properties(width=330, height=190)
-    return charts.svg(chart.facet(column=alt.Column("measure:N", sort=["in force", "at leave"])), label, prefix)
+    return charts.svg(chart.facet(column=alt.Column("measure:N", sort=order)), label, prefix)
 
 
-def _sentence(side: Side) -> dict[str, str]:
+def _sentence(side: Side, language: Language) -> dict[str, str]:
     """What one scenario does, in one sentence."""
-    one, head = side.applied.scenario, side.outlook
+    one, head, say = side.applied.scenario, side.outlook, language.say
     horizon = 12.0 if 12.0 in head.horizons else head.horizons[-1]
-    told = []
-    for measure in ("in force", "at leave"):
+    told = {}
+    for name, measure in (("force", "in force"), ("leave", "at leave")):
         after, short = (head.head(measure, horizon, end) for end in ("after", "short"))
-        told.append(f"{words.percent_range(after, short, 1)} {measure}")
+        told[name] = language.percent_range(after, short, 1)
+    told["months"] = language.months(horizon)
     margin = head.head("in force", horizon, "margin_short")
-    money = "" if words.missing(margin) else f"; up to {words.money(margin)} of yearly margin at risk in force"
-    body = f"After {words.months(horizon)} the buyer loses {told[0]} and {told[1]}{money}. {one.question}"
-    return {"lead": f"{one.title}.", "body": body}
+    body = (
+        say("After {months} the buyer loses {force} in force and {leave} at leave.", **told)
+        if words.missing(margin)
+        else say(
+            "After {months} the buyer loses {force} in force and {leave} at leave; up to {margin} of yearly margin at "
+            "risk in force.",
+            margin=language.money(margin),
+            **told,
+        )
+    )
+    question = language.name("scenario-question", one.name, one.question)
+    return {"lead": say("{title}.", title=_title(side, language)), "body": language.join(body, question)}
 
 
-def _brackets(found: Comparison) -> Section:
+def _brackets(found: Comparison, language: Language) -> Section:
+    say = language.say
     rows = found.headline.rename(columns={"short": "short_run", "short_high": "high"})
     rows = rows.assign(
         row=rows["scenario"],
         order=rows["scenario"].map({side.name: at for at, side in enumerate((found.baseline, *found.sides))}),
     )
+    titles = {
+        "in force": (say("Loss in force"), say("Loss in force by scenario and horizon")),
+        "at leave": (say("Loss at leave"), say("Loss at leave by scenario and horizon")),
+    }
+    caption = say("Dark: stays lost after re-sourcing. Light: lost in the short run. Hatched: unknown facts may add.")
     parts: list[Sheet | Figure] = []
-    for measure in ("in force", "at leave"):
+    for measure, (title, label) in titles.items():
         some = rows[rows["measure"] == measure]
-        panel = some.assign(panel=[f"{horizon:g} months" for horizon in some["horizon"]])
-        picture = charts.brackets(panel, f"Loss {measure} by scenario and horizon", f"b-{measure[:2]}", width=190)
-        caption = "Dark: stays lost after re-sourcing. Light: lost in the short run. Hatched: unknown facts may add."
-        parts.append(Figure(f"Loss {measure}", picture, caption, "headline", wide=True))
-    return Section("losses", "Losses by horizon", (), tuple(parts))
+        panel = some.assign(panel=[language.months(horizon) for horizon in some["horizon"]])
+        picture = charts.brackets(panel, label, f"b-{measure[:2]}", width=190)
+        parts.append(Figure(title, picture, caption, "headline", wide=True))
+    return Section("losses", say("Losses by horizon"), (), tuple(parts))
 
 
-def _who(found: Comparison) -> Section:
+def _who(found: Comparison, names: Names) -> Section:
+    say = names.language.say
     needs = found.needs[found.needs["measure"] == "at leave"].copy()
     needs["size"] = np.maximum(needs["delta_short"].abs(), needs["delta_after"].abs())
     needs = needs.sort_values(["size", "scenario", "item", "plant"], ascending=[False, True, True, True])
-    shown = _percents(needs, ["after", "short", "delta_after", "delta_short"])
+    shown = _percents(needs, ["after", "short", "delta_after", "delta_short"], names.language)
     columns = [
-        Column("scenario", "Scenario"),
-        Column("plant", "Plant"),
-        Column("item", "Item", "code"),
-        Column("months", "Months"),
-        Column("after_words", "After re-sourcing"),
-        Column("short_words", "Short run"),
-        Column("delta_after_words", "Change"),
-        Column("delta_short_words", "Change, short run"),
+        Column("scenario", say("Scenario")),
+        Column("plant", say("Plant")),
+        Column("called", say("Item"), "small"),
+        Column("months", say("Months")),
+        Column("after_words", say("After re-sourcing")),
+        Column("short_words", say("Short run")),
+        Column("delta_after_words", say("Change")),
+        Column("delta_short_words", say("Change, short run")),
     ]
+    shown["called"] = [names.item(item) for item in shown["item"]]
     shown["months"] = [f"{horizon:g}" for horizon in shown["horizon"]]
     shown["plant"] = shown["plant"].where(shown["plant"] != "", shown["destination"])
-    plants = _percents(found.plants, ["after", "short", "delta_short"])
+    plants = _percents(found.plants, ["after", "short", "delta_short"], names.language)
     plants["months"] = [f"{horizon:g}" for horizon in plants["horizon"]]
+    plants["measured"] = [say(_MEASURE.get(measure, measure)) for measure in plants["measure"]]
     by_plant = [
-        Column("scenario", "Scenario"),
-        Column("plant", "Plant"),
-        Column("measure", "Measure"),
-        Column("months", "Months"),
-        Column("after_words", "After re-sourcing"),
-        Column("short_words", "Short run"),
-        Column("delta_short_words", "Change, short run"),
-        Column("margin_short", "Margin at risk a year", "money"),
+        Column("scenario", say("Scenario")),
+        Column("plant", say("Plant")),
+        Column("measured", say("Measure")),
+        Column("months", say("Months")),
+        Column("after_words", say("After re-sourcing")),
+        Column("short_words", say("Short run")),
+        Column("delta_short_words", say("Change, short run")),
+        Column("margin_short", say("Margin at risk a year"), "money"),
     ]
+    lead = say("A plant loses what its worst need loses; the margin at risk is a year's, in the short run.")
     return Section(
         "who",
-        "Who is hit",
-        ("A plant loses what its worst need loses; the margin at risk is a year's, in the short run.",),
+        say("Who is hit"),
+        (lead,),
         (
-            sheet(plants, "Plants whose loss changes", by_plant, "plants", most=_SHOWN_NEEDS),
-            sheet(shown, "Needs whose loss at leave changes most", columns, "needs", most=_SHOWN_NEEDS),
+            sheet(plants, say("Plants whose loss changes"), by_plant, "plants", most=_SHOWN_NEEDS),
+            sheet(shown, say("Needs whose loss at leave changes most"), columns, "needs", most=_SHOWN_NEEDS),
         ),
     )
 
 
-def _parts(found: Comparison) -> Section:
+def _parts(found: Comparison, names: Names) -> Section:
+    say = names.language.say
     table = found.split[found.split["delta"].abs() > 5e-4].copy()
     table["size"] = table["delta"].abs()
     table = table.sort_values(["size", "scenario", "by", "value"], ascending=[False, True, True, True])
-    shown = _percents(table, ["baseline", "loss", "delta"])
+    shown = _percents(table, ["baseline", "loss", "delta"], names.language)
+    shown["measured"] = [say(_MEASURE.get(measure, measure)) for measure in shown["measure"]]
+    shown["kind"] = [say(_BY.get(by, by)) for by in shown["by"]]
+    shown["called"] = [_part(names, *cell) for cell in zip(shown["by"], shown["value"], strict=True)]
     columns = [
-        Column("scenario", "Scenario"),
-        Column("measure", "Measure"),
-        Column("by", "By"),
-        Column("value", "Part", "code"),
-        Column("baseline_words", "Before"),
-        Column("loss_words", "Under the scenario"),
-        Column("delta_words", "Change"),
+        Column("scenario", say("Scenario")),
+        Column("measured", say("Measure")),
+        Column("kind", say("By")),
+        Column("called", say("Part"), "small"),
+        Column("baseline_words", say("Before")),
+        Column("loss_words", say("Under the scenario")),
+        Column("delta_words", say("Change")),
     ]
-    lead = (
+    lead = say(
         "What each part of the refused flows takes alone in the short run after 12 months: by imposing state, regime, "
+        "role, tier, item, and the scenario's own outages."
     )
-    lead += "role, tier, item, and the scenario's own outages."
-    return Section("parts", "By state, regime, role and item", (lead,), (
-        sheet(shown, "Parts that change", columns, "split", most=30),
-    ))  # fmt: skip
+    listed = sheet(shown, say("Parts that change"), columns, "split", most=30)
+    return Section("parts", say("By state, regime, role and item"), (lead,), (listed,))
 
 
-def _chokes(found: Comparison) -> Section:
-    shown = _percents(found.choke_points, ["after", "short"])
-    columns = [
-        Column("scenario", "Scenario"),
-        Column("change", "Change", "badge"),
-        Column("kind", "What"),
-        Column("element", "Element", "code"),
-        Column("after_words", "Adds after re-sourcing"),
-        Column("short_words", "Adds in the short run"),
+def _part(names: Names, by: str, value: str) -> str:
+    """Return the name of a part of the loss."""
+    if by == "imposing":
+        return names.state(value)
+    if by in ("regime", "item"):
+        return names.element(by, value)
+    wording = {"role": words.ROLE, "policy": words.POLICY}.get(by, {})
+    return names.language.say(wording.get(value, value))
+
+
+def _chokes(found: Comparison, names: Names) -> Section:
+    say = names.language.say
+    shown = _percents(found.choke_points, ["after", "short"], names.language)
+    shown["turn"] = [say(_CHANGE.get(change, change)) for change in shown["change"]]
+    shown["what"] = [say(_KIND.get(kind, kind)) for kind in shown["kind"]]
+    shown["called"] = [
+        names.element("state" if kind in ("leave of", "all supply of") else kind, element)
+        for kind, element in zip(shown["kind"], shown["element"], strict=True)
     ]
-    lead = (
+    columns = [
+        Column("scenario", say("Scenario")),
+        Column("turn", say("Change"), "badge"),
+        Column("what", say("What")),
+        Column("called", say("Element"), "small"),
+        Column("after_words", say("Adds after re-sourcing")),
+        Column("short_words", say("Adds in the short run")),
+    ]
+    lead = say(
         "A choke point withholds at least 5 % of the buyer's needs 12 months on, even after re-sourcing, beside what "
         "the scenario takes itself."
     )
-    return Section("chokes", "Choke points that come and go", (lead,), (
-        sheet(shown, "Became a choke point, or stopped being one", columns, "choke_points", most=40),
-    ))  # fmt: skip
+    listed = sheet(shown, say("Became a choke point, or stopped being one"), columns, "choke_points", most=40)
+    return Section("chokes", say("Choke points that come and go"), (lead,), (listed,))
 
 
-def _times(found: Comparison) -> Section:
+def _times(found: Comparison, names: Names) -> Section:
+    say = names.language.say
     table = found.times[found.times["measure"] == "in force"].copy()
     table = table.sort_values(["loss_area", "scenario", "item", "plant"], ascending=[False, True, True, True])
     for name in ("weeks_to_survive", "week_recovered", "baseline_weeks_to_survive"):
-        table[f"{name}_words"] = ["none lost" if pd.isna(x) else f"{x:g}" for x in table[name]]
+        table[f"{name}_words"] = [say("none lost") if pd.isna(x) else f"{x:g}" for x in table[name]]
     recovered = table["week_recovered"].isna() & table["weeks_to_survive"].notna()
-    table.loc[recovered, "week_recovered_words"] = "not within three years"
+    table.loc[recovered, "week_recovered_words"] = say("not within three years")
     table["area_words"] = [f"{x:.2f}" for x in table["loss_area"]]
     table["plant"] = table["plant"].where(table["plant"] != "", table["destination"])
+    table["called"] = [names.item(item) for item in table["item"]]
     columns = [
-        Column("scenario", "Scenario"),
-        Column("plant", "Plant"),
-        Column("item", "Item", "code"),
-        Column("weeks_to_survive_words", "Weeks to survive"),
-        Column("week_recovered_words", "Recovered in week"),
-        Column("baseline_weeks_to_survive_words", "Weeks to survive before"),
-        Column("area_words", "Unit-months lost"),
+        Column("scenario", say("Scenario")),
+        Column("plant", say("Plant")),
+        Column("called", say("Item"), "small"),
+        Column("weeks_to_survive_words", say("Weeks to survive")),
+        Column("week_recovered_words", say("Recovered in week")),
+        Column("baseline_weeks_to_survive_words", say("Weeks to survive before")),
+        Column("area_words", say("Unit-months lost")),
     ]
-    lead = (
+    lead = say(
         "A need survives while it loses at most 1 %; it has recovered in the first week from which that holds for good."
     )
-    return Section("times", "Time to survive, time to recover", (lead,), (
-        sheet(table, "Needs in force, by what they lose in three years", columns, "times", most=_SHOWN_NEEDS),
-    ))  # fmt: skip
+    caption = say("Needs in force, by what they lose in three years")
+    listed = sheet(table, caption, columns, "times", most=_SHOWN_NEEDS)
+    return Section("times", say("Time to survive, time to recover"), (lead,), (listed,))
 
 
-def _costs(found: Comparison) -> Section:
+def _costs(found: Comparison, language: Language) -> Section:
+    say = language.say
     table = found.costs.copy()
     for name in ("held", "new", "regret", "held_unmet", "new_unmet"):
-        table[f"{name}_words"] = ["unknown" if pd.isna(x) else f"{x:,.4g}" for x in table[name]]
-    table["leave_words"] = [words.percent(x, 1) for x in table["needs_leave"]]
+        table[f"{name}_words"] = [say("unknown") if pd.isna(x) else f"{x:,.4g}" for x in table[name]]
+    table["leave_words"] = [language.percent(x, 1) for x in table["needs_leave"]]
     table["days_words"] = [f"{x:.1f}" for x in table["licence_days"]]
+    table["noted"] = [language.tell(str(note)) for note in table["note"]]
     columns = [
-        Column("scenario", "Scenario"),
-        Column("leave_words", "Needs leave"),
-        Column("days_words", "Days of waiting"),
-        Column("held_words", "Plan held"),
-        Column("new_words", "Plan made for it"),
-        Column("regret_words", "Regret"),
-        Column("held_unmet_words", "Unmet, held"),
-        Column("new_unmet_words", "Unmet, new"),
-        Column("currency", "In"),
-        Column("note", "Note", "small"),
+        Column("scenario", say("Scenario")),
+        Column("leave_words", say("Needs leave")),
+        Column("days_words", say("Days of waiting")),
+        Column("held_words", say("Plan held")),
+        Column("new_words", say("Plan made for it")),
+        Column("regret_words", say("Regret")),
+        Column("held_unmet_words", say("Unmet, held")),
+        Column("new_unmet_words", say("Unmet, new")),
+        Column("currency", say("In")),
+        Column("noted", say("Note"), "small"),
     ]
-    lead = (
+    lead = say(
         "A year's cost to serve: purchases and the margin of what stays unmet. The plan held was made before the "
         "scenario; regret is what knowing it would have saved. Needs leave and days of waiting: mean of direct flows."
     )
-    return Section("costs", "Cost to serve and regret", (lead,), (sheet(table, "Costs", columns, "costs"),))
+    return Section("costs", say("Cost to serve and regret"), (lead,), (sheet(table, say("Costs"), columns, "costs"),))
 
 
-def _scenarios(found: Comparison) -> Section:
+def _scenarios(found: Comparison, language: Language) -> Section:
+    say = language.say
     rows: list[dict[str, Any]] = []
     for side in found.sides:
         one = side.applied.scenario
@@ -275,34 +345,37 @@ def _scenarios(found: Comparison) -> Section:
             {
                 "scenario": one.name,
                 "day": side.applied.case.on,
-                "does": "; ".join(action.words for action in one.actions) or "nothing: the case as it is",
+                "does": "; ".join(action.words for action in one.actions) or say("nothing: the case as it is"),
                 "assumes": "; ".join(one.assumes),
                 "sources": ", ".join(one.sources),
             }
         )
     columns = [
-        Column("scenario", "Scenario"),
-        Column("day", "Law of", "day"),
-        Column("does", "Actions", "small"),
-        Column("assumes", "Assumes", "small"),
-        Column("sources", "Sources", "small"),
+        Column("scenario", say("Scenario")),
+        Column("day", say("Law of"), "day"),
+        Column("does", say("Actions"), "small"),
+        Column("assumes", say("Assumes"), "small"),
+        Column("sources", say("Sources"), "small"),
     ]
-    phases = [Column("scenario", "Scenario"), Column("day", "Day", "day"), Column("what", "What changes", "small")]
-    return Section("scenarios", "What the scenarios say", (), (
-        sheet(pd.DataFrame(rows), "Scenarios", columns, "costs", total=len(rows)),
-        sheet(found.phases, "Days on which something changes", phases, "phases", most=40),
-    ))  # fmt: skip
+    phases = [
+        Column("scenario", say("Scenario")),
+        Column("day", say("Day"), "day"),
+        Column("what", say("What changes"), "small"),
+    ]
+    told = sheet(pd.DataFrame(rows), say("Scenarios"), columns, "costs", total=len(rows))
+    days = sheet(found.phases, say("Days on which something changes"), phases, "phases", most=40)
+    return Section("scenarios", say("What the scenarios say"), (), (told, days))
 
 
-def _percents(table: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
+def _percents(table: pd.DataFrame, names: Sequence[str], language: Language) -> pd.DataFrame:
     """Return the table with `*_words`: shares in percent, changes with their sign."""
     shown = table.copy()
     for name in names:
         values = shown[name].to_numpy(float) if len(shown) else np.zeros(0)
         if name.startswith("delta"):
-            shown[f"{name}_words"] = [words.signed(x, words.percent(abs(x), 1)) for x in values]
+            shown[f"{name}_words"] = [words.signed(x, language.percent(abs(x), 1)) for x in values]
         else:
-            shown[f"{name}_words"] = [words.percent(x, 1) for x in values]
+            shown[f"{name}_words"] = [language.percent(x, 1) for x in values]
     return shown
 
 

@@ -13,8 +13,8 @@ import pytest
 
 from supplychain.case import Case
 from supplychain.cli import run as command
-from supplychain.report import words
 from supplychain.report.catalogue import TABLES
+from supplychain.report.language import ENGLISH
 from supplychain.report.make import Request, make
 from supplychain.report.verify import verify
 
@@ -124,11 +124,11 @@ def test_numbers_on_the_page_are_those_of_the_tables(made: Made) -> None:
     text = Page(made.html).text
     plants = made.table("plants")
     for row in plants[plants["measure"] == "at_leave"].to_dict("records"):
-        assert " ".join(words.bracket(row["after"], row["short_run"], row["unknown"]).split()) in text
+        assert " ".join(ENGLISH.bracket(row["after"], row["short_run"], row["unknown"]).split()) in text
     chokes = made.table("choke_points")
     for row in chokes.to_dict("records"):
         unknown = max(row["short_12_high"] - row["short_12_low"], 0)
-        assert " ".join(words.bracket(row["after_12_low"], row["short_12_low"], unknown).split()) in text
+        assert " ".join(ENGLISH.bracket(row["after_12_low"], row["short_12_low"], unknown).split()) in text
         assert str(row["name"]) in text
     states = made.table("states").dropna(subset="all_after")
     jurisdictions = chokes[chokes["kind"] == "jurisdiction"].set_index("element")

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from supplychain.report import words
+from supplychain.report.language import ENGLISH
 
 
 @pytest.mark.parametrize(
@@ -24,12 +24,12 @@ from supplychain.report import words
     ],
 )
 def test_brackets(low: float, high: float, unknown: float, expected: str) -> None:
-    assert words.bracket(low, high, unknown).replace("\u00a0", " ") == expected
+    assert ENGLISH.bracket(low, high, unknown).replace("\u00a0", " ") == expected
 
 
 @given(st.floats(0, 1), st.integers(0, 2))
 def test_percent_is_zero_or_hundred_only_when_it_is(share: float, digits: int) -> None:
-    text = words.percent(share, digits)
+    text = ENGLISH.percent(share, digits)
     if text.startswith("0") and float(text.split("\u00a0")[0]) == 0:
         assert share < 1e-8
     if text.startswith("100"):
@@ -37,15 +37,15 @@ def test_percent_is_zero_or_hundred_only_when_it_is(share: float, digits: int) -
 
 
 def test_blank_is_unknown_everywhere() -> None:
-    assert {words.percent(math.nan), words.number(math.nan), words.money(math.nan), words.months(math.nan)} == {
+    assert {ENGLISH.percent(math.nan), ENGLISH.number(math.nan), ENGLISH.money(math.nan), ENGLISH.months(math.nan)} == {
         "unknown"
     }
-    assert words.day("") == words.day(None) == "—"
+    assert ENGLISH.day("") == ENGLISH.day(None) == "—"
 
 
 def test_days_counts_and_lists() -> None:
-    assert words.day("2024-09-10").replace("\u00a0", " ") == "10 Sep 2024"
-    assert words.listed(["A", "B", "C"]) == "A, B and C"
-    assert words.listed(list("ABCDEFG"), most=3) == "A, B, C and 4 more"
-    assert words.money(3_400_000).replace("\u00a0", " ") == "USD 3.4 m"
-    assert words.count(2, "supply", "supplies").replace("\u00a0", " ") == "2 supplies"
+    assert ENGLISH.day("2024-09-10").replace("\u00a0", " ") == "10 Sep 2024"
+    assert ENGLISH.listed(["A", "B", "C"]) == "A, B and C"
+    assert ENGLISH.listed(list("ABCDEFG"), most=3) == "A, B, C and 4 more"
+    assert ENGLISH.money(3_400_000).replace("\u00a0", " ") == "USD 3.4 m"
+    assert ENGLISH.plural(2, "{n} supply", "{n} supplies").replace("\u00a0", " ") == "2 supplies"
