@@ -153,8 +153,11 @@ def _check(target: Path, name: str, inputs: Sequence[Path]) -> None:
 
 def _arguments(named: Mapping[str, Any], context: typer.Context) -> list[str]:
     """Return the command line that says all of this again: every option, paths absolute."""
-    words = context.command_path.split()[1:]
-    last: list[str] = []
+    words, last = list[str](), list[str]()
+    level: Any = context
+    while level.parent is not None:
+        words.insert(0, str(level.info_name))
+        level = level.parent
     for parameter in context.command.params:
         value = named.get(str(parameter.name))
         if value is None or parameter.name in ("quiet", "_context"):
