@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 from markupsafe import Markup
 
-from supplychain.report import marks
+from supplychain.report import marks, pictures
 from supplychain.report.language import ENGLISH, Language
 from supplychain.report.words import mark
 
@@ -36,10 +36,19 @@ def _altair() -> ModuleType:
     return altair
 
 
+@cache
+def _converter() -> ModuleType:
+    """vl-convert, told of the fonts that come with the program: words are measured alike on every machine."""
+    import vl_convert
+
+    vl_convert.register_font_directory(str(pictures.fonts()))
+    return vl_convert
+
+
 def _config() -> dict[str, Any]:
     """One look for every chart: thin lines, no frame, the report's ink."""
     return {
-        "font": _PLAIN_SANS,
+        "font": pictures.FAMILY,
         "background": "transparent",
         "view": {"stroke": None},
         "aria": False,
@@ -67,11 +76,10 @@ def _config() -> dict[str, Any]:
 
 def svg(chart: Any, label: str, prefix: str) -> Markup:
     """Convert a chart; its drawing takes our own root element, and its inner ids a prefix, as many share one page."""
-    import vl_convert
-
     specification = chart.to_dict(validate=False)  # our own specifications; the check takes longer than the drawing
     specification["config"] = _config()
-    drawing = str(vl_convert.vegalite_to_svg(specification))
+    drawing = str(_converter().vegalite_to_svg(specification))
+    drawing = drawing.replace(f'font-family="{pictures.FAMILY}"', f'font-family="{_PLAIN_SANS}"')  # a little narrower
     root = _DRAWING.search(drawing)
     size = _SIZE.search(root.group(0)) if root else None
     if root is None or size is None:
