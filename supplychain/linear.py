@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,6 +23,7 @@ Matrix = Any  # scipy sparse array, float64, CSR; its stubs differ between relea
 
 UNIT = 2.0**-53  # unit roundoff of float64
 WIDE_RANGE = 1e9  # coefficients further apart than this make every tolerance meaningless
+WIDE_SWITCH = 1e6  # a solver's tolerance on whole numbers, times more than this, lets a flow trickle through a no
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,12 @@ class LinearModel:
         """True when at least one column must be whole."""
         return bool(self.integer.any())
 
+    @cached_property
+    def transposed(self) -> tuple[Matrix, Matrix, Floats]:
+        """The matrix by columns, its absolute values, and the number of entries of each column."""
+        by_column = self.matrix.T
+        return by_column, abs(by_column), np.bincount(self.matrix.indices, minlength=len(self.cost)).astype(np.float64)
+
     def objective(self, x: Floats) -> float:
         """Objective value of the point `x`."""
         return math.fsum((self.cost * x).tolist()) + self.offset
@@ -88,7 +96,7 @@ class LinearModel:
         )
 
     def warnings(self) -> tuple[str, ...]:
-        """What makes the numbers of this model doubtful: coefficients too far apart."""
+        """What makes the numbers of this model doubtful: coefficients too far apart, as a whole or under a switch."""
         found = []
         for name, values in (("matrix", self.matrix.data), ("cost", self.cost)):
             size = np.abs(values[values != 0])
@@ -96,7 +104,21 @@ class LinearModel:
                 found.append(
                     f"{name} coefficients range from {size.min():.3g} to {size.max():.3g}, more than 1e9 apart"
                 )
+        ratio = self._widest_switch()
+        if ratio > WIDE_SWITCH:
+            found.append(f"a whole number switches a flow by a coefficient {ratio:.3g} times its own, more than 1e6")
         return tuple(found)
+
+    def _widest_switch(self) -> float:
+        """The largest ratio, within one row, of a whole-number column's coefficient to a continuous one's."""
+        if not self.is_mip:
+            return 0.0
+        row = np.repeat(np.arange(len(self.row_lower)), np.diff(self.matrix.indptr))
+        size, whole = np.abs(self.matrix.data), self.integer[self.matrix.indices]
+        large, small = np.zeros(len(self.row_lower)), np.full(len(self.row_lower), np.inf)
+        np.maximum.at(large, row[whole], size[whole])
+        np.minimum.at(small, row[~whole & (size > 0)], size[~whole & (size > 0)])
+        return float((large / small).max(initial=0.0))
 
 
 def read_pulp(problem: pulp.LpProblem) -> LinearModel:
@@ -170,21 +192,26 @@ def to_mps(model: LinearModel) -> str:
 
 
 def violation(model: LinearModel, x: Floats) -> float:
-    """Largest violation of any row, bound or whole-number condition at `x`, each relative to max(1, |limit|)."""
+    """Largest violation of any row, bound or whole-number condition at `x`, each relative to max(1, |limit|).
+
+    Rows are judged with the whole numbers rounded: a thousandth of a millionth of a yes, times a big coefficient, must
+    not let anything through (trickle flow).
+    """
     if not np.isfinite(x).all():
         return math.inf
-    activity = model.matrix @ x
     worst = 0.0
+    if model.is_mip:
+        worst = float(np.abs(x - np.round(x))[model.integer].max())
+        x = np.where(model.integer, np.round(x), x)
+    activity = model.matrix @ x
     for value, lower, upper in (
         (activity, model.row_lower, model.row_upper),
         (x, model.col_lower, model.col_upper),
     ):
         for excess, limit in ((lower - value, lower), (value - upper, upper)):
-            finite = np.isfinite(limit)
-            if finite.any():
-                worst = max(worst, float((excess[finite] / np.maximum(1.0, np.abs(limit[finite]))).max()))
-    if model.is_mip:
-        worst = max(worst, float(np.abs(x - np.round(x))[model.integer].max()))
+            beyond = excess > 0
+            if beyond.any():
+                worst = max(worst, float((excess[beyond] / np.maximum(1.0, np.abs(limit[beyond]))).max()))
     return worst
 
 
@@ -246,15 +273,17 @@ def safe_bound(model: LinearModel, duals: Floats, exact: bool = False) -> float:
 
 
 def _float_bound(model: LinearModel, y: Floats, lower: Floats, upper: Floats) -> float:
-    transposed = model.matrix.T
-    reduced = model.cost - transposed @ y
-    size = np.abs(model.cost) + abs(transposed) @ np.abs(y)
-    terms = np.bincount(model.matrix.indices, minlength=len(model.cost)) + 4
-    error = 2 * terms * UNIT * size
+    by_column, size_of, terms = model.transposed
+    reduced = model.cost - by_column @ y
+    error = 2 * (terms + 4) * UNIT * (np.abs(model.cost) + size_of @ np.abs(y))
+    least, most = reduced - error, reduced + error
+    product = np.multiply if np.isfinite(lower).all() and np.isfinite(upper).all() else _product
     with np.errstate(invalid="ignore", over="ignore"):
-        corners = np.stack([_product(r, x) for r in (reduced - error, reduced + error) for x in (lower, upper)])
+        corners = product(least, lower)
+        for other in (product(least, upper), product(most, lower), product(most, upper)):
+            corners = np.minimum(corners, other)
     limits = np.where(y > 0, model.row_lower, model.row_upper)
-    parts = np.concatenate([corners.min(axis=0), np.where(y != 0, y, 0.0) * np.where(y != 0, limits, 0.0)])
+    parts = np.concatenate([corners, np.where(y != 0, y, 0.0) * np.where(y != 0, limits, 0.0)])
     if np.isneginf(parts).any():
         return -math.inf
     slip = 8 * UNIT * math.fsum(np.abs(parts).tolist()) + 4 * UNIT * abs(model.offset)

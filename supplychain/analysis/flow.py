@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -21,6 +21,7 @@ import pandas as pd
 from scipy import sparse
 
 from supplychain.analysis.chain import Chain, chain_of, shortest_way, sums, support
+from supplychain.analysis.memory import Memory, digest
 from supplychain.analysis.pooling import Pools, pool
 from supplychain.analysis.rationing import equal_shares
 from supplychain.analysis.resourcing import Resourcing
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 
 Labels = npt.NDArray[np.int64]
 
+_ROUNDING: Final = 1e-15  # of a plant's loss from its market's
 NO_LOSS: Final = 1e-9  # a short-run loss below this needs no LP: the loss after re-sourcing is not larger
 
 
@@ -75,6 +77,7 @@ class _Structure:
     pair: Labels  # (len(chain.offers),)
     pair_flow: Floats
     pair_open: Floats  # part of each pair's usual flow that is left
+    pair_group: Labels
     limited: Labels  # pairs with a flow column
     need_group: Labels
     need_limit: Floats  # upper bound of each need's column per unit of its group's output
@@ -123,6 +126,7 @@ class FlowModel:
         self.head = resourcing.headroom(horizon, self.chain.claim)
         self._pools = {} if pools is None else pools
         self._structures: dict[bytes, _Structure] = {}
+        self.name = b""
 
     @property
     def signature(self) -> tuple[int, int, float, float, float]:
@@ -143,11 +147,13 @@ class FlowModel:
         own = np.ones(compiled.n_supplies)
         start, stop = shocks.own_lost.indptr[column], shocks.own_lost.indptr[column + 1]
         own[shocks.own_lost.indices[start:stop]] -= shocks.own_lost.data[start:stop]
-        structure = self._structure(lost)
+        return self._solved(self._structure(lost), own, lost, shocks.names[column], reason)
+
+    def _solved(self, structure: _Structure, own: Floats, lost: Floats, name: str, reason: bool) -> LossAfter:
         self._set_outputs(structure, own)
         solution = structure.live.solve()
         if not solution.has_values:
-            raise NoAnswer(f"the flow LP of {shocks.names[column]!r} at {self.horizon} months is {solution.status}")
+            raise NoAnswer(f"the flow LP of {name!r} at {self.horizon} months is {solution.status}")
         binding, way = self._because(structure, solution, own, lost) if reason else ((), ())
         return LossAfter(
             loss=float(np.clip(solution.objective, 0.0, 1.0)),
@@ -156,6 +162,34 @@ class FlowModel:
             binding=binding,
             chain=way,
         )
+
+    @classmethod
+    def kept(
+        cls, compiled: Compiled, market: int, horizon: float, resourcing: Resourcing, demand: float, memory: Memory
+    ) -> FlowModel:
+        """Return the LP of a market, with its chain from memory."""
+        key = digest("chain", memory.of(compiled), memory.of(resourcing), market, demand)
+        chain = memory.get(key, lambda: chain_of(compiled, market, resourcing, demand))
+        model = cls(compiled, market, horizon, resourcing, -1, demand, chain=chain)
+        model.name = digest(key, horizon)
+        return model
+
+    def alone(self, lost: Floats, own: Floats, name: str, reason: bool, memory: Memory) -> LossAfter:
+        """Return the loss when ``lost`` (K,) of the flows is withheld and ``own`` (S,) of outputs is left: a pure
+        function of what its chain is left with, solved from scratch, so that it can be kept."""
+        chain = self.chain
+        flows, outputs = lost[chain.offers], own[chain.nodes]
+        hit = np.flatnonzero(flows), np.flatnonzero(outputs != 1.0)
+        key = digest("loss", self.name, reason, hit[0], flows[hit[0]], hit[1], outputs[hit[1]])
+
+        def solved() -> LossAfter:
+            here, left = np.zeros_like(lost), np.ones_like(own)
+            here[chain.offers], left[chain.nodes] = flows, outputs
+            structure = self._structure(here)
+            structure.live.forget()
+            return self._solved(structure, left, here, name, reason)
+
+        return memory.get(key, solved)
 
     def losses(self, shocks: Shocks, short_run: Floats | None = None) -> list[LossAfter]:
         """Return the loss under every shock; `short_run` (B,) are the cascade's losses, which save the LPs of zeros."""
@@ -253,11 +287,12 @@ class FlowModel:
             col_upper=np.ones(width),
         )
         return _Structure(
-            live=LiveModel(model),
+            live=LiveModel(model, near=True),
             group=group,
             pair=pair,
             pair_flow=chain.output[seller] * chain.demand[buyer],
             pair_open=left,
+            pair_group=pair_group,
             limited=limited,
             need_group=need_group,
             need_limit=limit,
@@ -287,13 +322,9 @@ class FlowModel:
         left = own[chain.nodes] * chain.output[chain.nodes]
         output = sums(s.group, left, len(s.head))
         flow = sums(s.pair, s.pair_flow * own[self.compiled.offer_supply[chain.offers]], len(s.pair_open))
-        pair_group = np.zeros(len(s.pair_open), dtype=np.int64)
-        node_group = np.full(self.compiled.n_supplies, -1)
-        node_group[chain.nodes] = s.group
-        pair_group[s.pair] = node_group[self.compiled.offer_supply[chain.offers]]
         most = s.head * output
         free = s.pair_open == 1.0
-        sent = np.where(free, most[pair_group], s.pair_open * s.head[pair_group] * flow)[s.limited]
+        sent = np.where(free, most[s.pair_group], s.pair_open * s.head[s.pair_group] * flow)[s.limited]
         upper = np.concatenate([[1.0, 1.0], most, sent, s.need_limit * output[s.need_group]])
         s.live.set_columns(np.arange(len(upper)), np.zeros(len(upper)), upper)
         rows = 1 + s.n_classes + s.n_outs + np.arange(len(s.clause_group))
@@ -356,42 +387,47 @@ def after_resourcing(
     short_run: Floats | None = None,
     needs: Sequence[int] | npt.NDArray[np.integer[Any]] | None = None,
     demand: Sequence[float] | None = None,
+    *,
+    reason: bool = True,
+    memory: Memory | None = None,
 ) -> FlowResult:
     """Return the losses after re-sourcing of the needs at `markets` under every shock at every horizon.
 
     `short_run` (V, B, T) are the cascade's losses in the same order: where they are 0 no LP is solved, nor where
     sharing every shortage equally already loses nothing. `needs` are the positions of plants' needs beside the markets
-    (-1: none), `demand` the buyers' parts of world output.
+    (-1: none), `demand` the buyers' parts of world output. `reason=False` leaves binding items and chains out. Every
+    loss is a pure function of what its chain is left with; `memory` keeps them for later calls.
     """
     shape = (len(markets), len(shocks), len(horizons))
     loss, bound = np.zeros(shape), np.zeros(shape)
     status = np.full(shape, "optimal", dtype=object)
     detail: dict[tuple[int, int, int], LossAfter] = {}
     solved = 0
-    pools: dict[bytes, Pools] = {}
+    memory = Memory() if memory is None else memory
+    own, lost = 1.0 - shocks.own_lost.toarray(), shocks.flow_lost.toarray()
     shared = equal_shares(compiled, shocks, horizons, resourcing)[compiled.market_item[np.asarray(markets)]]
-    removal = np.diff(shocks.flow_lost.indptr) == 0
+    wanted = shared > NO_LOSS if short_run is None else (shared > NO_LOSS) & (short_run > NO_LOSS)
     for t, horizon in enumerate(horizons):
-        known: dict[tuple[Any, ...], LossAfter] = {}
-        for v, market in enumerate(markets):
-            wanted = shared[v, :, t] > NO_LOSS
-            if short_run is not None:
-                wanted &= short_run[v, :, t] > NO_LOSS
-            if not wanted.any():
-                continue
-            need = -1 if needs is None else int(needs[v])
-            share = 1.0 if demand is None else float(demand[v])
-            model = FlowModel(compiled, int(market), float(horizon), resourcing, need, share, pools=pools)
-            for b in np.flatnonzero(wanted):
-                # A removal is felt alike wherever the need is.
-                key = (model.signature, int(b))
-                found = known.get(key) if removal[b] else None
-                if found is None:
-                    found = known[key] = model.loss(shocks, int(b))
+        models: dict[tuple[int, float], FlowModel] = {}
+        for b in np.flatnonzero(wanted[:, :, t].any(axis=0)):
+            known: dict[tuple[Any, ...], LossAfter] = {}
+            for v in np.flatnonzero(wanted[:, b, t]):
+                market, share = int(markets[v]), 1.0 if demand is None else float(demand[v])
+                # Wherever it is wanted, an item whose own offers are hit alike is lost alike.
+                offers = slice(int(compiled.offer_start[market]), int(compiled.offer_start[market + 1]))
+                place = market if compiled.market_buyer[market] >= 0 else -1
+                key = (int(compiled.market_item[market]), place, share, lost[offers, b].tobytes())
+                if key not in known:
+                    if (market, share) not in models:
+                        models[market, share] = FlowModel.kept(
+                            compiled, market, float(horizon), resourcing, share, memory
+                        )
+                    known[key] = models[market, share].alone(lost[:, b], own[:, b], shocks.names[b], reason, memory)
                     solved += 1
-                loss[v, b, t], bound[v, b, t], status[v, b, t] = found.loss, found.bound, found.status
+                found = _at_plant(known[key], compiled, -1 if needs is None else int(needs[v]), float(horizon))
                 if found.loss > NO_LOSS:
-                    detail[v, int(b), t] = found
+                    loss[v, b, t], bound[v, b, t], status[v, b, t] = found.loss, found.bound, found.status
+                    detail[int(v), int(b), t] = found
     return FlowResult(
         shocks.names,
         tuple(map(float, horizons)),
@@ -400,8 +436,22 @@ def after_resourcing(
         bound,
         status,
         detail,
-        len(detail),
+        solved,
     )
+
+
+def _at_plant(found: LossAfter, compiled: Compiled, need: int, horizon: float) -> LossAfter:
+    """Return what a plant's need loses of its market's loss: its stock lasts, its equipment wears (no plant: -1).
+
+    The most that the market can serve does not depend on who asks, so one programme answers for all plants.
+    """
+    if need < 0:
+        return found
+    rates, bases = support(compiled, np.array([need]), np.ones(1), horizon)
+    rate, base = float(rates[0]), float(bases[0])
+    loss, bound = (float(np.clip(1.0 - base - rate * (1.0 - end), 0.0, 1.0)) for end in (found.loss, found.bound))
+    binding = tuple(replace(item, price=item.price * rate) for item in found.binding)
+    return replace(found, loss=loss, bound=min(max(bound - _ROUNDING, 0.0), loss), binding=binding)
 
 
 def loss_after(

@@ -51,7 +51,7 @@ def run(
     total = out.sum()
     share = out[rank] / total if total else np.zeros(n)
     start = np.concatenate([[0], np.cumsum([len(m) for m in members])])
-    failed = place[np.concatenate(members)] if members else np.zeros(0, dtype=np.int64)
+    failed = (place[np.concatenate(members)] if members else np.zeros(0)).astype(np.uint32)
     sectors = np.zeros(n, dtype=np.int64) if sector is None else sector[rank]
     arrays = (_arranged(down, rank, place), _arranged(up, rank, place))
     most_links = BATCH_SHARE * (len(down.weight) + len(up.weight))
@@ -84,14 +84,15 @@ def _arranged(operator: Operator, rank: Longs, place: Longs) -> tuple[Any, ...]:
     entry_slot = np.repeat(np.arange(slots), length)
     by_source = np.argsort(source, kind="stable")
     push_start = np.searchsorted(source[by_source], np.arange(firms + 1))
+    # Places have no sign: numba asks of every signed one whether it counts from the end, which takes as long again.
     return (
-        np.searchsorted(owner, np.arange(firms + 1)),
-        slot_start,
-        source.astype(np.int32),
+        np.searchsorted(owner, np.arange(firms + 1)).astype(np.uint32),
+        slot_start.astype(np.uint32),
+        source.astype(np.uint32),
         weight,
-        owner.astype(np.int32),
-        push_start,
-        entry_slot[by_source].astype(np.int32),
+        owner.astype(np.uint32),
+        push_start.astype(np.uint32),
+        entry_slot[by_source].astype(np.uint32),
         weight[by_source],
     )
 
@@ -170,11 +171,11 @@ def _state(firms: int, slots: int) -> Any:
         np.zeros(firms),
         np.zeros(slots),
         np.zeros(firms),
-        np.empty(firms, dtype=np.int64),
+        np.empty(firms, dtype=np.uint32),
         np.full(firms, -1, dtype=np.int64),
         np.full(firms, -1, dtype=np.int64),
-        np.empty(firms, dtype=np.int64),
-        np.empty(firms, dtype=np.int64),
+        np.empty(firms, dtype=np.uint32),
+        np.empty(firms, dtype=np.uint32),
         np.empty(firms),
     )
 
