@@ -17,6 +17,7 @@ import pandas as pd
 from supplychain.analysis.elements import members, name_of
 from supplychain.analysis.evidence import IEC, deciding
 from supplychain.analysis.flow import FlowModel, loss_models
+from supplychain.analysis.memory import Memory
 from supplychain.case import Case
 from supplychain.network import ROLES, Floats
 from supplychain.report.matrix import by_item
@@ -100,15 +101,15 @@ def measured(workspace: Workspace, setup: Setup, draft: Draft | None) -> Measure
     """Return the measures of a draft, or of the case as it is; remembered by content."""
     applied = workspace.baseline(setup) if draft is None else workspace.applied(setup, draft)
     key = (setup.buyer, setup.products, setup.on, "" if draft is None else draft.key)
-    return workspace.kept("measured", key, lambda: _measured(applied))
+    return workspace.kept("measured", key, lambda: _measured(applied, workspace.memory))
 
 
-def _measured(applied: Applied) -> Measured:
+def _measured(applied: Applied, memory: Memory) -> Measured:
     case = applied.at(HORIZON)
     return Measured(
         applied=applied,
-        outlook=outlook(applied),
-        chokes=choke_losses(applied, HORIZON),
+        outlook=outlook(applied, memory=memory),
+        chokes=choke_losses(applied, HORIZON, memory=memory),
         items=by_item(case.compiled, case.determinations.table),
     )
 

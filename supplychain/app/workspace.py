@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import pandas as pd
 
+from supplychain.analysis.memory import Memory
 from supplychain.assumptions import Assumptions
 from supplychain.case import ILLUSTRATIVE, Case
 from supplychain.facts.countries import countries
@@ -51,6 +52,7 @@ class Workspace:
     def __init__(self, base: Case) -> None:
         self.base = base
         self.lock = threading.RLock()
+        self.memory = Memory()
         self._kept: dict[str, OrderedDict[Hashable, Any]] = {}
 
     @classmethod

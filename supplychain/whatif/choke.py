@@ -11,11 +11,11 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from supplychain.analysis.cascade import cascade
+from supplychain.analysis.memory import Memory
 from supplychain.network import Floats
 from supplychain.shocks import Shocks, refuse_all, remove_items, remove_organisations
 from supplychain.whatif.apply import Applied
-from supplychain.whatif.outlook import felt, need_weights, resourced
+from supplychain.whatif.outlook import need_weights, resourced, short_run
 
 THRESHOLD: Final = 0.05
 KINDS: Final = ("leave of", "all supply of", "organisation")
@@ -53,17 +53,23 @@ def choke_points(
 
 
 def choke_losses(
-    applied: Applied, horizon: float = 12.0, threshold: float = THRESHOLD, kinds: Sequence[str] = KINDS
+    applied: Applied,
+    horizon: float = 12.0,
+    threshold: float = THRESHOLD,
+    kinds: Sequence[str] = KINDS,
+    memory: Memory | None = None,
 ) -> Chokes:
-    """Return what every element of some kinds adds to the scenario's losses; see `choke_points`."""
+    """Return what every element of some kinds adds to the scenario's losses; see `choke_points`. ``memory`` keeps
+    losses for other scenarios; it changes no number."""
+    memory = Memory() if memory is None else memory
     case = applied.at(horizon)
     compiled = case.compiled
     weight = need_weights(case)["weight"].to_numpy(float)
     own = applied.own_lost(horizon)
     own_column = np.flatnonzero(own)
     nothing = _beside(Shocks.none(compiled, ["scenario"]), own, own_column)
-    base_short = felt(case, cascade(compiled, nothing, (horizon,), keep_supplies=False))
-    base_after = _mean(weight, np.minimum(resourced(case, nothing, (horizon,), base_short)[0], base_short))
+    base_short = short_run(case, nothing, (horizon,), memory)
+    base_after = _mean(weight, np.minimum(resourced(case, nothing, (horizon,), base_short, memory)[0], base_short))
     frames, every, alone = [], {}, {}
     for kind in kinds:
         shocks = _elements(applied, kind, horizon)
@@ -71,13 +77,13 @@ def choke_losses(
         every[kind] = shocks
         if not len(shocks):
             continue
-        short = felt(case, cascade(compiled, shocks, (horizon,), keep_supplies=False))
+        short = short_run(case, shocks, (horizon,), memory)
         mean = _mean(weight, short)
         # Loss after re-sourcing is never larger than in the short run, so most elements need no LP.
         keep = np.flatnonzero(mean - base_after[0] >= threshold)
         added = np.full(len(shocks), np.nan)
         if len(keep):
-            after, _ = resourced(case, shocks.take(keep), (horizon,), short[:, keep])
+            after, _ = resourced(case, shocks.take(keep), (horizon,), short[:, keep], memory)
             added[keep] = _mean(weight, np.minimum(after, short[:, keep])) - base_after[0]
         short_added = mean - _mean(weight, base_short)[0]
         frame = pd.DataFrame({"kind": kind, "element": list(shocks.names), "after": added})

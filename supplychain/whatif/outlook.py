@@ -14,6 +14,7 @@ from scipy import sparse
 from supplychain.analysis.cascade import CascadeResult, Gates, cascade
 from supplychain.analysis.exposure import usual_roles
 from supplychain.analysis.flow import after_resourcing
+from supplychain.analysis.memory import Memory, digest
 from supplychain.analysis.resourcing import Resourcing
 from supplychain.case import Case
 from supplychain.network import ROLES, Compiled, Flags, Floats
@@ -53,9 +54,13 @@ class Outlook:
 
 
 def outlook(
-    applied: Applied, horizons: Sequence[float] = HORIZONS, bounds: Sequence[Bound] = ("optimistic", "pessimistic")
+    applied: Applied,
+    horizons: Sequence[float] = HORIZONS,
+    bounds: Sequence[Bound] = ("optimistic", "pessimistic"),
+    memory: Memory | None = None,
 ) -> Outlook:
-    """Return the losses under the scenario. With one bound, the ends ``*_high`` repeat it."""
+    """Return the losses under the scenario. With one bound, the ends ``*_high`` repeat it. ``memory`` keeps losses for
+    other scenarios; it changes no number."""
     months = tuple(sorted(float(horizon) for horizon in horizons))
     statuses: set[str] = set()
     parts: dict[str, list[Floats]] = {end: [] for end in LOSSES}
@@ -64,8 +69,8 @@ def outlook(
         found: dict[str, Floats] = {}
         for bound, names in zip(bounds, (("after", "short"), ("after_high", "short_high")), strict=False):
             shocks = applied.shocks(span[-1], bound)
-            short = short_run(case, shocks, span)
-            after, told = resourced(case, shocks, span, short)
+            short = short_run(case, shocks, span, memory)
+            after, told = resourced(case, shocks, span, short, memory)
             statuses |= told
             found[names[0]], found[names[1]] = np.minimum(after, short), short
         for low, high in (("after", "after_high"), ("short", "short_high")):
@@ -127,10 +132,33 @@ def need_weights(case: Case) -> pd.DataFrame:
     return needs[NEED].assign(weight=weight, margin=margin)
 
 
-def short_run(case: Case, shocks: Shocks, months: Sequence[float]) -> Floats:
-    """Return what the needs feel in the short run, (N, B, T)."""
-    found = cascade(case.compiled, shocks, months, keep_supplies=False)
-    return felt(case, found)
+def short_run(case: Case, shocks: Shocks, months: Sequence[float], memory: Memory | None = None) -> Floats:
+    """Return what the needs feel in the short run, (N, B, T). ``memory`` keeps each shock's losses by content."""
+    if memory is None:
+        return felt(case, cascade(case.compiled, shocks, months, keep_supplies=False))
+    needs = case.needs
+    place = digest(
+        "short", memory.of(case.compiled), needs["market"].to_numpy(), needs["need"].to_numpy(), tuple(months)
+    )
+    keys = [digest(place, *_column(shocks.own_lost, b), *_column(shocks.flow_lost, b)) for b in range(len(shocks))]
+    known = {key: memory.find(key) for key in dict.fromkeys(keys)}
+    fresh = [keys.index(key) for key, loss in known.items() if loss is None]
+    if fresh:
+        # A shock's losses do not depend on what else is computed with it.
+        found = felt(case, cascade(case.compiled, shocks.take(fresh), months, keep_supplies=False))
+        for at, column in enumerate(fresh):
+            known[keys[column]] = found[:, at]
+            memory.keep(keys[column], found[:, at].copy())
+    return np.stack([known[key] for key in keys], axis=1) if keys else np.zeros((len(needs), 0, len(months)))
+
+
+def _column(table: sparse.csc_array, column: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the rows and values of one column, without stored zeros."""
+    span = slice(table.indptr[column], table.indptr[column + 1])
+    rows, values = table.indices[span], table.data[span]
+    kept = values != 0
+    order = np.argsort(rows[kept], kind="stable")
+    return rows[kept][order].astype(np.int64), values[kept][order]
 
 
 def felt(case: Case, found: CascadeResult) -> Floats:
@@ -146,31 +174,27 @@ def felt(case: Case, found: CascadeResult) -> Floats:
     return loss
 
 
-def resourced(case: Case, shocks: Shocks, months: Sequence[float], short: Floats) -> tuple[Floats, set[str]]:
-    """Return losses after re-sourcing, (N, B, T), and the solver's words. Needs alike in all share one LP."""
+def resourced(
+    case: Case, shocks: Shocks, months: Sequence[float], short: Floats, memory: Memory | None = None
+) -> tuple[Floats, set[str]]:
+    """Return losses after re-sourcing, (N, B, T), and the solver's words. ``memory`` keeps what was solved."""
     compiled, needs = case.compiled, case.needs
-    resourcing = Resourcing.from_network(case.network, case.assumptions.settings.get("resourcing"))
+    resourcing = resourcing_of(case)
     share = case.demand_shares if resourcing.outbid_rivals > 0 else np.ones(len(needs))
-    lost = shocks.flow_lost.toarray()
-    first: dict[tuple[object, ...], int] = {}
-    of = np.zeros(len(needs), np.intp)
-    for row, (market, need) in enumerate(zip(needs["market"], needs["need"], strict=True)):
-        offers = slice(int(compiled.offer_start[market]), int(compiled.offer_start[market + 1]))
-        own = (compiled.need_role[need], compiled.need_stock_days[need], compiled.need_life_months[need])
-        key = (compiled.market_item[market], need < 0 or own, lost[offers].tobytes(), share[row])
-        of[row] = first.setdefault(key, row)
-    chosen, position = np.unique(of, return_inverse=True)
+    markets, plants = needs["market"].to_numpy(), needs["need"].to_numpy()
     found = after_resourcing(
-        compiled,
-        shocks,
-        needs["market"].to_numpy()[chosen],
-        resourcing,
-        months,
-        short[chosen],
-        needs["need"].to_numpy()[chosen],
-        share[chosen].tolist(),
+        compiled, shocks, markets, resourcing, months, short, plants, share.tolist(), reason=False, memory=memory
     )
-    return found.loss[position], set(np.unique(found.status[found.loss > NOISE]).tolist())
+    return found.loss, set(np.unique(found.status[found.loss > NOISE]).tolist())
+
+
+def resourcing_of(case: Case) -> Resourcing:
+    """Return the assumptions on re-sourcing for a case, made once for it."""
+    known = case.__dict__
+    if "_resourcing" not in known:
+        known["_resourcing"] = Resourcing.from_network(case.network, case.assumptions.settings.get("resourcing"))
+    found: Resourcing = known["_resourcing"]
+    return found
 
 
 def split(applied: Applied, horizon: float = 12.0) -> pd.DataFrame:
