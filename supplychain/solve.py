@@ -121,7 +121,11 @@ class LiveModel:
     is the model as it stands now; its arrays change with every call of `set_...`.
     """
 
-    def __init__(self, model: LinearModel) -> None:
+    def __init__(self, model: LinearModel, near: bool = False) -> None:
+        """`near`: what is solved after the first time lies near it, as removals one by one do.
+
+        HiGHS is then kept from shifting costs, which serves long solves and costs short ones most of their pivots.
+        """
         self.model = replace(
             model,
             cost=model.cost.astype(np.float64),
@@ -132,6 +136,7 @@ class LiveModel:
         )
         self.warnings = model.warnings()
         self._highs = _highs()
+        self._near = near
         self._pass()
 
     def _pass(self) -> None:
@@ -247,24 +252,35 @@ class LiveModel:
         )
         if not complete and not stopped:
             return self._outcome("error", began, iterations)
-        values = np.array(highs.getSolution().col_value, dtype=np.float64)
+        raw = highs.getSolution()
+        values = np.array(raw.col_value, dtype=np.float64)
         if state == names.kModelEmpty:
             values = np.clip(0.0, model.col_lower, model.col_upper)
         worst = violation(model, values) if len(values) == len(model.cost) else math.inf
+        if model.is_mip and worst > FEASIBLE and math.isfinite(worst):
+            # What the solver's tolerances let pass is no plan: take its whole numbers at their word, mend the rest.
+            mended = LiveModel(model.with_integers_fixed(values)).solve(time_limit, certify=False)
+            if mended.has_values:
+                values = mended.values
+                worst = violation(model, values)
         if worst > FEASIBLE:
             return self._outcome("error" if complete else "no-solution", began, iterations)
-        return replace(self._found(values, complete, began, iterations, certify), violation=worst)
+        if self._near:
+            highs.setOptionValue("dual_simplex_cost_perturbation_multiplier", 0.0)
+        return replace(self._found(values, raw, complete, began, iterations, certify), violation=worst)
 
-    def _found(self, values: Floats, complete: bool, began: float, iterations: int, certify: bool) -> Solution:
+    def _found(
+        self, values: Floats, raw: Any, complete: bool, began: float, iterations: int, certify: bool
+    ) -> Solution:
         model, highs = self.model, self._highs
-        raw = highs.getSolution()
         duals = np.full(len(model.row_lower), math.nan)
         reduced = np.full(len(model.cost), math.nan)
+        row_dual, col_dual = np.array(raw.row_dual), np.array(raw.col_dual)
         objective = model.objective(values)
         if model.is_mip:
             bound = float(highs.getInfo().mip_dual_bound)
-        elif len(raw.row_dual) == len(duals) and len(raw.col_dual) == len(reduced):
-            duals, reduced = np.array(raw.row_dual), np.array(raw.col_dual)
+        elif len(row_dual) == len(duals) and len(col_dual) == len(reduced):
+            duals, reduced = row_dual, col_dual
             bound = safe_bound(model, duals) if certify else (objective if complete else -math.inf)
         else:
             bound = -math.inf
@@ -300,6 +316,27 @@ class LiveModel:
             rows=model.rows,
             warnings=self.warnings,
         )
+
+    def endless(self) -> tuple[int, ...]:
+        """The columns that can grow without end while the cost falls, by position, the steepest first.
+
+        From the LP of recession directions, so it needs no ray of the solver; empty when there are none.
+        """
+        lp = self.model.relaxed()
+        directions = replace(
+            lp,
+            row_lower=np.where(np.isfinite(lp.row_lower), 0.0, -math.inf),
+            row_upper=np.where(np.isfinite(lp.row_upper), 0.0, math.inf),
+            col_lower=np.where(np.isfinite(lp.col_lower), 0.0, -1.0),
+            col_upper=np.where(np.isfinite(lp.col_upper), 0.0, 1.0),
+            offset=0.0,
+        )
+        found = LiveModel(directions).solve(certify=False)
+        if not found.has_values or found.objective > -FEASIBLE:
+            return ()
+        gain = lp.cost * found.values
+        moving = np.flatnonzero(np.abs(found.values) > FEASIBLE)
+        return tuple(moving[np.argsort(gain[moving], kind="stable")].tolist())
 
     def conflict(self) -> Conflict:
         """An irreducible set of rows and column bounds that cannot be met together, by position.
@@ -436,9 +473,16 @@ def second_opinion(model: LinearModel, time_limit: float = 60.0) -> Solution:
         for preprocess in ("off", "sos"):
             arguments = [str(program), str(mps), "-sec", str(time_limit), "-ratio", "1e-9", "-allow", "1e-9"]
             arguments += ["-preprocess", preprocess, "-solve", "-solution", str(out)]
-            run = subprocess.run(arguments, capture_output=True, text=True, timeout=time_limit + 60, check=False)
+            try:
+                run = subprocess.run(arguments, capture_output=True, text=True, timeout=time_limit + 60, check=False)
+            except OSError as error:
+                raise EnvironmentFault(f"CBC cannot be started ({program}): {error.strerror or error}") from error
+            except subprocess.TimeoutExpired:
+                raise EnvironmentFault(f"CBC hung: no answer {time_limit + 60:g} seconds after its limit") from None
             if run.returncode == 0:
                 break
+        if run.returncode < 0:
+            raise EnvironmentFault(f"CBC was killed by signal {-run.returncode}, twice")
         lines = out.read_text(encoding="ascii").splitlines() if out.exists() else []
     head = lines[0].lower() if lines else ""
     values = np.clip(0.0, model.col_lower, model.col_upper)

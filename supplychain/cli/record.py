@@ -46,7 +46,7 @@ def note(case: Case) -> None:
 def recorded(command: Callable[..., Any]) -> Callable[..., Any]:
     """Return the command with a manifest for what it writes, and its targets checked before it computes."""
     given = signature(command, eval_str=True)
-    names = [name for name in _WRITES if name in given.parameters]
+    names = [name for name, parameter in given.parameters.items() if _writes(name, parameter)]
     if not names or command.__name__ in _OWN:
         return command
 
@@ -62,6 +62,13 @@ def recorded(command: Callable[..., Any]) -> Callable[..., Any]:
     run_recorded.__signature__ = given.replace(parameters=parameters)  # type: ignore[attr-defined]
     run_recorded.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
     return run_recorded
+
+
+def _writes(name: str, parameter: Parameter) -> bool:
+    """Say whether a parameter names what is written; the folder that `overlay` takes as its argument is read."""
+    if name == "folder":
+        return any("--output" in (getattr(told, "param_decls", ()) or ()) for told in parameter.annotation.__metadata__)
+    return name in _WRITES
 
 
 def _keep(command: Callable[..., Any], named: dict[str, Any], targets: dict[str, Path], context: typer.Context) -> Any:

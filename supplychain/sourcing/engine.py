@@ -97,7 +97,7 @@ class Engine:
                 if self.model.policy.impossible == "refuse":
                     continue
                 solution = self._solve(part, deadline)
-            _readable(solution)
+            self._readable(part, solution)
             found.append(solution)
             solves.append(solution.record())
             x[part.columns] = solution.values
@@ -150,6 +150,14 @@ class Engine:
         return part.live.solve(
             time_limit=max(deadline - time.perf_counter(), 0.5), gap=min(self.model.policy.solver.gap, 1e-6)
         )
+
+    def _readable(self, part: Part, solution: Solution) -> None:
+        if solution.status == "unbounded":
+            names = dict.fromkeys(self.model.named(int(part.columns[j])) for j in part.live.endless())
+            which = f" ({', '.join([*names][:3])} can grow without end)" if names else ""
+            raise NoAnswer(f"the plan is unbounded{which}: a price or a margin must be wrong in sign")
+        if not solution.has_values:
+            raise NoAnswer(f"no plan was found within the time limit ({solution.status}); nothing is reported")
 
     def give_way(self, part: Part, seconds: float = 60.0) -> list[Relaxed]:
         """Find the least weighted relaxation of the part's rules, allow it from now on, and return it."""
@@ -364,10 +372,3 @@ def relaxation_text(model: SourcingModel, item: Relaxed) -> str:
     if item.rule in ("sources.minimum", "budget.qualifications_maximum"):
         return f"{where}: {item.rule} must change by {item.amount:.3g}"
     return f"{where}: {item.rule}{label} must give way by {item.amount:.1%} of the need"
-
-
-def _readable(solution: Solution) -> None:
-    if solution.status == "unbounded":
-        raise NoAnswer("the plan is unbounded: a price or a margin must be wrong in sign")
-    if not solution.has_values:
-        raise NoAnswer(f"no plan was found within the time limit ({solution.status}); nothing is reported")

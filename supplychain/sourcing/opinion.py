@@ -55,9 +55,10 @@ def second(plan: Plan, wanted: bool | None = None) -> str:
     if not wanted:
         return "proved by HiGHS's own bound" if whole else "proved by a dual bound in safe arithmetic"
     found = ask_cbc(plan, max(2 * plan.outcome.seconds, 10.0))
-    if found.status == "optimal" and not found.agrees:
+    if found.status in ("optimal", "infeasible", "unbounded") and not found.agrees:
+        says = f"{found.objective:.9g}" if found.status == "optimal" else found.status
         raise NoAnswer(
-            f"two solvers disagree: HiGHS says {plan.outcome.objective:.9g}, {found.solver} {found.objective:.9g}; "
-            "the plan is withheld"
+            f"two solvers disagree: HiGHS says {plan.outcome.objective:.9g}, {found.solver} {says}; the plan is "
+            "withheld"
         )
     return f"{found.solver} agrees" if found.agrees else f"{found.solver} did not finish; HiGHS's own bound"

@@ -54,6 +54,11 @@ class SourcingModel:
         """Probability that no scenario happens."""
         return 1.0 - sum(scenario.probability for scenario in self.scenarios)
 
+    def named(self, column: int) -> str:
+        """What a column stands for: its block and its place there."""
+        block, where = next((name, s) for name, s in self.block.items() if s.start <= column < s.stop)
+        return f"{block} {column - where.start}"
+
     def values(self, block: str, x: Floats) -> Floats:
         """Values of one block of the point `x`; zeros of the right shape where the block is not part of the model."""
         problem = self.problem
