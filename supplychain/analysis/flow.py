@@ -287,7 +287,7 @@ class FlowModel:
             col_upper=np.ones(width),
         )
         return _Structure(
-            live=LiveModel(model),
+            live=LiveModel(model, near=True),
             group=group,
             pair=pair,
             pair_flow=chain.output[seller] * chain.demand[buyer],
