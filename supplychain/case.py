@@ -21,6 +21,7 @@ from supplychain.facts.package import read_package
 from supplychain.locate import datasets
 from supplychain.network import PLANT, Compiled, Flags, SupplyNetwork
 from supplychain.regimes import Determinations, RegimeBook
+from supplychain.regimes.coverage import PREFIX
 from supplychain.shocks import Bound, Shocks, flows_lost
 
 if TYPE_CHECKING:
@@ -192,7 +193,7 @@ class Case:
         return share.reindex(keys).fillna(1.0).to_numpy(float)
 
     def flows(self) -> pd.DataFrame:
-        """One row per offer: supply, item and its codes and category, origin (site), head_office, parent, content,
+        """One row per offer: supply, item and its codes, category and customs headings, origin (site), head_office, parent, content,
         direct_product, destination. Text columns are categorical; blank is unknown."""
         compiled, network = self.compiled, self.network
         seller, market = compiled.offer_supply, compiled.offer_market
@@ -214,6 +215,7 @@ class Case:
                 "item": by_item("item"),
                 "item_codes": by_item("control_codes"),
                 "item_category": by_item("category"),
+                "hs6": by_item("hs6"),
                 "origin": _categories(places, compiled.supply_place[seller]),
                 "head_office": _categories(head, compiled.supply_org[seller]),
                 "parent": _categories(parent, compiled.supply_org[seller]),
@@ -240,6 +242,12 @@ class Case:
             status, policy = self._column(level), self._column(f"{level}_policy")
             denied = np.asarray((status == "prohibited") | np.isin(policy, _DENIED), dtype=bool)
             leave = denied | np.isin(status, _LEAVE)
+            if bound == "pessimistic":
+                # Law that the book does not hold towards a place that nobody recorded is no finding of any kind: such
+                # a supply already counts as withheld for what it sells.
+                unread = np.char.startswith(self._column("control").astype(str), PREFIX)
+                nowhere = self.compiled.market_place[self.compiled.offer_market] == len(self.compiled.places) - 1
+                denied, leave = denied & ~(unread & nowhere), leave & ~(unread & nowhere)
             found[bound] = denied, leave  # type: ignore[index]
         return found
 

@@ -41,7 +41,7 @@ _SHARE_NOISE = 1e-9  # shares that miss 1 by less than this are taken to reach i
 
 # Columns each table must have to be compiled; a table given without one gets it blank (text "", number NaN).
 _TEXT = {
-    "items": ("item", "name", "category", "unit", "control_codes", "aggregate_of"),
+    "items": ("item", "name", "category", "unit", "hs6", "control_codes", "aggregate_of"),
     "organisations": ("organisation", "name", "jurisdiction", "parent", "parent_jurisdiction"),
     "supplies": ("supply", "organisation", "item", "site", "quality", "source"),
     "requirements": ("requirement", "item", "requires", "role", "essentiality", "alternatives", "quality", "source"),

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 _ITEM = "Item of the network, or LIST:CODE (a bare ECCN is a US code); several codes joined by ;."
 
 Item = Annotated[str, typer.Option("--item", help=_ITEM)]
+Headings = Annotated[str, typer.Option("--hs", help="Customs heading of six digits (HS), several joined by ;.")]
 Origin = Annotated[str, typer.Option("--from", help="Country where it is made (ISO3).")]
 Destination = Annotated[str, typer.Option("--to", help="Country where it is finally used (ISO3).")]
 Organisation = Annotated[str, typer.Option("--organisation", help="Supplier, an organisation of the network.")]
@@ -54,6 +55,7 @@ def determine(
     origin: Origin,
     destination: Destination,
     on: On,
+    hs: Headings = "",
     organisation: Organisation = "",
     head_office: HeadOffice = "",
     parent: Parent = "",
@@ -81,6 +83,7 @@ def determine(
         item,
         origin,
         destination,
+        hs,
         organisation,
         head_office,
         parent,
@@ -135,6 +138,7 @@ def explain(
     origin: Origin,
     destination: Destination,
     on: On,
+    hs: Headings = "",
     organisation: Organisation = "",
     head_office: HeadOffice = "",
     parent: Parent = "",
@@ -162,6 +166,7 @@ def explain(
         item,
         origin,
         destination,
+        hs,
         organisation,
         head_office,
         parent,
@@ -194,6 +199,7 @@ def _flow(
     item: str,
     origin: str,
     destination: str,
+    hs6: str,
     organisation: str,
     head_office: str,
     parent: str,
@@ -215,11 +221,14 @@ def _flow(
 
     for place in filter(None, (origin, destination, head_office, parent, end_party)):
         country(place)
+    for heading in filter(None, hs6.split(";")):
+        if not (len(heading) == 6 and heading.isdigit()):
+            raise UsageError(f"--hs {heading!r} is not a customs heading of six digits, such as 848620")
     codes, category = item, ""
     notes: list[str] = []
     if not all(":" in normal(part) or part.strip().lower() == "none" for part in item.split(";")):
         row = _look_up(network, "items", "item", item)
-        codes, category = row["control_codes"], row["category"]
+        codes, category, hs6 = row["control_codes"], row["category"], hs6 or row.get("hs6", "")
         if not organisation and not head_office:
             head_office, notes = _makers(network, item, origin)
     if organisation:
@@ -230,6 +239,7 @@ def _flow(
     flow = {
         "item_codes": ";".join(normal(part) for part in codes.split(";") if part.strip()),
         "item_category": category,
+        "hs6": hs6,
         "origin": origin,
         "destination": destination,
         "head_office": head_office,
@@ -248,10 +258,10 @@ def _known(flow: dict[str, str], book: RegimeBook) -> None:
     from supplychain.errors import UsageError
     from supplychain.facts.cells import nearest
     from supplychain.facts.countries import country
-    from supplychain.regimes.codes import NOT_LISTS, list_of
+    from supplychain.regimes.codes import NOT_LISTS, SHARED_LISTS, list_of
     from supplychain.regimes.flows import parse_content
 
-    lists = sorted({*book.law.lists, *NOT_LISTS})
+    lists = sorted({*book.law.lists, *NOT_LISTS, *SHARED_LISTS})
     for code in filter(lambda part: ":" in part, flow["item_codes"].split(";")):
         if list_of(code) not in lists:
             hint = nearest(list_of(code), lists)

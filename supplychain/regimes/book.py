@@ -153,14 +153,14 @@ class RegimeBook:
         return replace(self, tables=merged, changes=(*self.changes, change))
 
     def in_force(self, on: date | str) -> pd.DataFrame:
-        """Return every control with its `standing` on a day: in force, suspended, ended, announced, or undated."""
+        """Return every control with its `standing` on a day: in force, suspended, ended, announced, or proposed."""
         controls, day = self.tables["controls"], pd.Timestamp(on)
         standing = pd.Series("in force", index=controls.index, dtype="str")
         suspended = (controls["suspended_from"] <= day) & ~(controls["suspended_to"] <= day)
         standing[suspended.to_numpy(bool)] = "suspended"
         standing[(controls["from"] > day).to_numpy(bool)] = "announced"
         standing[(controls["to"] <= day).to_numpy(bool)] = "ended"
-        standing[controls["from"].isna().to_numpy(bool)] = "undated"
+        standing[((controls["status"] == "proposed") | controls["from"].isna()).to_numpy(bool)] = "proposed"
         return controls.assign(standing=standing)
 
     def members(self, on: date | str) -> pd.DataFrame:

@@ -4,6 +4,7 @@ read.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import date
 from typing import Any
@@ -15,9 +16,10 @@ import pandas as pd
 from supplychain.errors import Problems
 from supplychain.facts.countries import countries
 from supplychain.regimes import destinations, reach
-from supplychain.regimes.codes import NOT_LISTS
+from supplychain.regimes.codes import NOT_LISTS, SHARED_LISTS
 
 Rows = npt.NDArray[np.int64]
+OWNED = 0.5  # 15 CFR 744.11(a)(1): owned 50 percent or more by listed parties, together
 TRUTH = "the regime book's grammar (docs/law.md)"
 _SHORT = {"USA": "US", "CHN": "CN", "EUU": "EU"}  # lists that go by two letters; all others by the state's code
 
@@ -42,23 +44,31 @@ def find_faults(tables: Mapping[str, pd.DataFrame], problems: Problems, rows: Ma
         ("exceptions", "destination"),
         ("exceptions", "exporter"),
         ("exceptions", "exporter_head_office"),
+        ("coverage", "states"),
+        ("coverage", "destination_scope"),
     )
     for table, column in scopes:
         _each(tables[table], places, table, column, lambda text: _scope(text, names), problems)
     _each(tables["controls"], places, "controls", "reach", _reach, problems)
-    lists = ({*tables["jurisdictions"]["jurisdiction"], *countries()} - set(_SHORT)) | set(_SHORT.values()) | NOT_LISTS
+    lists = ({*tables["jurisdictions"]["jurisdiction"], *countries()} - set(_SHORT)) | set(_SHORT.values())
+    lists |= NOT_LISTS | SHARED_LISTS
     coded = (
         ("controls", "item_code"),
         ("exceptions", "item_code"),
         ("exceptions", "except_code"),
         ("correspondences", "code"),
         ("correspondences", "corresponds"),
+        ("coverage", "item_code"),
     )
     for table, column in coded:
         _each(tables[table], places, table, column, lambda text: _codes(text, lists), problems)
     _each(tables["exceptions"], places, "exceptions", "condition", _condition, problems)
     _each(tables["entries"], places, "entries", "hs6", _headings, problems)
     _periods(tables["controls"], places, problems)
+    _dated(tables["controls"], places, problems)
+    _versions(tables["controls"], places, problems)
+    _coverage(tables["coverage"], places, problems)
+    _tags(tables, places, problems)
     _overlaps(tables["groups"], places, "groups", ["jurisdiction", "group"], problems)
     _overlaps(tables["memberships"], places, "memberships", ["regime", "jurisdiction"], problems)
     _aimless(tables["exceptions"], places, problems)
@@ -154,6 +164,71 @@ def _overlaps(frame: pd.DataFrame, places: _Places, table: str, key: list[str], 
                 value = ", ".join(str(row[name]) for name in key)
                 rule, cure = "periods of one member do not overlap", "end the earlier period first"
                 problems.add("overlap", rule, cure, value=value, **where)
+
+
+def _dated(frame: pd.DataFrame, places: _Places, problems: Problems) -> None:
+    """Only what is proposed may be undated, and it is never in force; whatever else is law has a first day."""
+    status = frame["status"].to_numpy(object)
+    for position in (frame["from"].isna().to_numpy(bool) & (status != "proposed")).nonzero()[0]:
+        rule = "a control has a first day; only one of status proposed may go without"
+        cure = "fill from, or set status to proposed"
+        where = places("controls", position, "from")
+        problems.add("undated", rule, cure, value=frame["control"].iloc[position], **where)
+    for position in ((frame["source"] == "") & (frame["control"] != "")).to_numpy(bool).nonzero()[0]:
+        where = places("controls", position, "source")
+        problems.add("unsourced", "a control has a source", "name a row of sources, or none", **where)
+
+
+def _versions(frame: pd.DataFrame, places: _Places, problems: Problems) -> None:
+    """Versions of one rule join: each begins on the day on which the one before ends, or says why not."""
+    versions = frame.assign(_row=range(len(frame)))[(frame["rule"] != "").to_numpy(bool)]
+    for rule, part in versions.sort_values(["rule", "from"], kind="stable").groupby("rule", sort=True):
+        rows = part.to_dict("records")
+        for before, after in zip(rows, rows[1:], strict=False):
+            end, start = before["to"], after["from"]
+            spot = places("controls", int(after["_row"]), "from")
+            told = f"{rule}: {before['control']}, {after['control']}"
+            if pd.isna(end) or pd.isna(start) or start < end:
+                what = "versions of one rule do not overlap"
+                problems.add("overlap", what, f"end {before['control']} first", value=told, **spot)
+            elif start > end and not after["gap"]:
+                what = "versions of one rule join, or the later one says in `gap` why not"
+                cure = f"begin on {end:%Y-%m-%d}, or fill gap"
+                problems.add("gap", what, cure, value=told, **spot)
+
+
+def _coverage(frame: pd.DataFrame, places: _Places, problems: Problems) -> None:
+    """What is not held says how strict it may be; the rows of a class are on the same codes; a row lasts."""
+    wanting = (frame["extent"] != "held") & (frame["at_most"] == "")
+    for position in wanting.to_numpy(bool).nonzero()[0]:
+        rule = "law that is not held says the strictest that it may ask for"
+        problems.add("coverage", rule, "fill at_most, such as case-by-case", **places("coverage", position, "at_most"))
+    first = frame.groupby("class")["item_code"].transform("first") if len(frame) else frame["item_code"]
+    for position in (frame["item_code"] != first).to_numpy(bool).nonzero()[0]:
+        rule = "the rows of one class are on the same codes"
+        where = places("coverage", position, "item_code")
+        problems.add("coverage", rule, f"write {first.iloc[position]}, or name another class", **where)
+    tagged = frame["states"].str.contains(":") & frame["states"].str.contains("entity:|end-use:|head-office:")
+    for position in tagged.to_numpy(bool).nonzero()[0]:
+        rule = "states are places, not parties or uses"
+        problems.add("coverage", rule, "name states or groups", **places("coverage", position, "states"))
+
+
+def _tags(tables: Mapping[str, pd.DataFrame], places: _Places, problems: Problems) -> None:
+    """A tag is one that some scope or condition of the book turns on; ownership reaches the threshold of its rule."""
+    frame = tables["organisation_tags"]
+    texts = [*tables["controls"]["destination_scope"], *tables["controls"]["reach"], *tables["exceptions"]["condition"]]
+    known = sorted({tag for text in texts for tag in re.findall(r"entity:([^\s;]+)", text)})
+    for position, row in enumerate(frame.to_dict("records")):
+        if row["tag"] not in known:
+            rule = "a tag is one that a control or exception of the book turns on"
+            where = places("organisation_tags", position, "tag")
+            problems.add("tag", rule, f"one of {', '.join(known)}", value=row["tag"], **where)
+        if row["basis"] == "owned" and not row["share"] >= OWNED:
+            rule = f"ownership counts from {OWNED:.0%} on, as far as shares are known"
+            where = places("organisation_tags", position, "share")
+            problems.add("threshold", rule, "take the row out", value=row["share"], **where)
+    _overlaps(frame, places, "organisation_tags", ["organisation", "tag"], problems)
 
 
 def _aimless(frame: pd.DataFrame, places: _Places, problems: Problems) -> None:

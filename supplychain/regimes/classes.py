@@ -39,7 +39,7 @@ class Likeness:
     _seen: dict[str, Longs] = field(default_factory=dict)
 
     def seller_classes(self, item: Item) -> Classes:
-        states = sorted({rule.imposing for rule in item.rules} - {""})
+        states = sorted({rule.home for rule in item.rules} - {""})
         waivers = {w.exception: w for rule in item.rules for w in rule.waivers if w.effect}
         terms = any(rule.terms for rule in item.rules)
         key = ("seller", tuple(states), tuple(sorted(waivers)), terms)
@@ -109,8 +109,8 @@ class Likeness:
         tags: set[tuple[str, str]] = set()
         offices = False
         for rule in item.rules:
-            if rule.imposing:
-                arrays[f"own {rule.imposing}"] = self.law.territories[rule.imposing]
+            if rule.home and not rule.gap:
+                arrays[f"own {rule.home}"] = self.law.territories[rule.home]
             for text in filter(None, (rule.scope, rule.end_party, TIGHTER if rule.terms else "")):
                 for position, (kind, tag, where) in enumerate(self.law.scopes[text].clauses):
                     arrays[f"{text} #{position}"] = where

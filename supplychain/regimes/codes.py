@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -22,9 +23,13 @@ NO, CONDITIONAL, MAYBE, YES = (
 )  # how far a clause of a control is met; the weakest clause speaks for the control
 
 EVERYTHING = "any"  # LIST:any in a control: every item, whatever its classification
-WHOLE_LIST = "*"  # LIST:* : every entry of the list
+WHOLE_LIST = "*"  # LIST:* : every entry of the list; LIST:3* : every entry whose code starts so
 FREE_ENTRY = "US:EAR99"  # subject to the EAR, yet on no entry of the list
-NOT_LISTS = frozenset({"HS"})  # customs headings classify trade, not controls
+HEADINGS = "HS"  # customs headings classify trade, not controls; some sanctions are written in them all the same
+NOT_LISTS = frozenset({HEADINGS})
+NO_HEADING = f"{HEADINGS}:"  # an item whose customs heading nobody has stated: it may stand in any
+# Lists of arrangements: no state's own law, but what their participants undertake to put into theirs.
+SHARED_LISTS = frozenset({"WA", "AG", "NSG", "MTCR"})
 
 
 def normal(code: str) -> str:
@@ -53,13 +58,18 @@ def relation(flow: str, control: str) -> int:
 
     >>> relation("US:3B001.f.1.b", "US:3B001.f"), relation("US:3B001", "US:3B001.f.1"), relation("CN:3C001", "US:3C001")
     (3, 2, 0)
+    >>> relation("US:3A991", "US:3*"), relation("HS:848620", "HS:84"), relation("HS:", "HS:84")
+    (3, 3, 2)
     """
     flow_list, _, flow_code = flow.partition(":")
     control_list, _, control_code = control.partition(":")
     if flow_list != control_list:
         return NO
-    if control_code == WHOLE_LIST:
-        return NO if flow == FREE_ENTRY else YES
+    if control_code.endswith(WHOLE_LIST):
+        inside = flow_code.casefold().startswith(control_code[:-1].casefold())
+        return YES if inside and flow != FREE_ENTRY else NO
+    if flow_list == HEADINGS:
+        return YES if flow_code.startswith(control_code) else MAYBE if control_code.startswith(flow_code) else NO
     ours, theirs = flow_code.casefold().split("."), control_code.casefold().split(".")
     shared = min(len(ours), len(theirs))
     if ours[:shared] != theirs[:shared]:
@@ -87,7 +97,8 @@ class Classification:
 
     @property
     def codes(self) -> tuple[str, ...]:
-        return tuple(sorted({code for group in self.groups for variant in group for code, _ in variant}))
+        every = {code for group in self.groups for variant in group for code, _ in variant}
+        return tuple(sorted(every - {NO_HEADING}))
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,16 +115,26 @@ class Codes:
     _meets: dict[str, npt.NDArray[np.int8]] = field(default_factory=dict)
     _implied: dict[str, dict[str, int]] = field(default_factory=dict)
 
-    def classify(self, text: str) -> Classification:
-        """Read the ``;`` list of codes of an item.
+    @cached_property
+    def headed(self) -> bool:
+        """Is any rule written in customs headings?"""
+        return any(list_of(code) == HEADINGS for rule in self.rules for code in rule)
 
-        ``none`` says that the item was classified and stands on no list; a blank says that nobody looked.
+    def classify(self, text: str, hs6: str = "") -> Classification:
+        """Read the ``;`` list of codes of an item, and its possible customs headings.
+
+        ``none`` says that the item was classified and stands on no list; a blank says that nobody looked. Headings
+        say nothing of that: they are alternatives of their own, and where none is stated the item may stand in any.
         """
         codes = sorted({normal(part) for part in text.split(";") if part.strip()})
         stated = [code for code in codes if code.lower() != "none" and list_of(code) not in NOT_LISTS]
-        if not stated:
-            return Classification((), "none" not in {code.lower() for code in codes}, ())
         groups: list[tuple[Variant, ...]] = []
+        if self.headed:
+            headings = {code.replace(".", "") for code in codes if list_of(code) == HEADINGS}
+            headings |= {f"{HEADINGS}:{part.strip().replace('.', '')}" for part in hs6.split(";") if part.strip()}
+            groups.append(tuple(((code, YES),) for code in sorted(headings or {NO_HEADING})))
+        if not stated:
+            return Classification(tuple(groups), "none" not in {code.lower() for code in codes}, ())
         own = sorted({list_of(code) for code in stated})
         for source in own:
             variants = [code for code in stated if list_of(code) == source]

@@ -15,8 +15,8 @@ from supplychain.regimes.classes import Likeness
 from supplychain.regimes.codes import CONDITIONAL, YES
 from supplychain.regimes.evaluate import Buyers, Content, Frame, Outcome, Sellers, evaluate, read_item
 from supplychain.regimes.flows import Flows, compress
-from supplychain.regimes.law import CLASSES, EXCEPTED, POLICIES, STATUSES, Law
-from supplychain.regimes.words import Wording
+from supplychain.regimes.law import CLASSES, DESTINATION, EXCEPTED, ORIGIN, POLICIES, STATUSES, Law
+from supplychain.regimes.words import Wording, placed
 
 Longs = npt.NDArray[np.int64]
 COLUMNS = (
@@ -48,6 +48,9 @@ class Determinations:
     wording: Wording
     licence: Mapping[str, Any]
     warnings: tuple[str, ...]
+    places: tuple[str, ...]  # of the law, "" first
+    origin: npt.NDArray[np.int16]  # place of each flow, in `places`
+    destination: npt.NDArray[np.int16]
 
     @cached_property
     def _scores(self) -> tuple[Longs, Longs, Longs]:
@@ -76,19 +79,45 @@ class Determinations:
 
     @cached_property
     def distinct(self) -> pd.DataFrame:
-        """Each different determination once: the columns of `table`."""
+        """Each different determination once: the columns of `table`, with `@origin` and `@destination` where the law
+        of a place is not held: one such determination stands for many places.
+        """
         return pd.DataFrame({name: self._distinct(name) for name in COLUMNS})
 
     @cached_property
     def table(self) -> pd.DataFrame:
         """One row for each flow, in the order of the flows."""
-        return self.distinct.take(self.index).reset_index(drop=True)
+        table = self.distinct.take(self.index).reset_index(drop=True)
+        for name in ("imposing", "citation", "questions"):
+            table[name] = np.asarray(self.column(name), object)
+        return table
 
     def column(self, name: str) -> pd.Categorical:
         """One text column of `table` in its smallest form, for very many flows."""
         words, codes = np.unique(self._distinct(name), return_inverse=True)
         small = codes.astype(np.min_scalar_type(max(len(words), 1)))
-        return pd.Categorical.from_codes(small[self.index], categories=pd.Index(words, dtype=object))
+        found = pd.Categorical.from_codes(small[self.index], categories=pd.Index(words, dtype=object))
+        open_words = np.array([ORIGIN in word or DESTINATION in word for word in words], bool)
+        if not open_words.any():
+            return found
+        rows = np.flatnonzero(open_words[codes][self.index])
+        return self._named(found, rows, bool(np.char.find(words.astype(str), DESTINATION).max() >= 0))
+
+    def _named(self, found: pd.Categorical, rows: npt.NDArray[np.int64], both: bool) -> pd.Categorical:
+        """Return a column with the places of the flows `rows` in what it says of them."""
+        size = len(self.places)
+        code = found.codes[rows].astype(np.int64) * size + self.origin[rows]
+        code = code * size + (self.destination[rows] if both else 0)
+        used, back = np.unique(code, return_inverse=True)
+        said = [
+            placed(str(found.categories[c // size**2]), self.places[c // size % size], self.places[c % size])
+            for c in used
+        ]
+        words = pd.Index(sorted({*found.categories, *said}), dtype=object)
+        own = words.get_indexer(found.categories).astype(np.min_scalar_type(-len(words)))
+        codes = own[found.codes]
+        codes[rows] = words.get_indexer(pd.Index(said, dtype=object)).astype(codes.dtype)[back]
+        return pd.Categorical.from_codes(codes, categories=words).remove_unused_categories()
 
     def number(self, name: str) -> npt.NDArray[np.float64]:
         """One number column of `table` (delay_days, probability), without the cost of its texts."""
@@ -113,6 +142,12 @@ class Determinations:
         picked = order[np.repeat(first[self.index], length) + within]
         found = every.take(picked).reset_index(drop=True).drop(columns="distinct")
         found.insert(0, "flow", flow)
+        unheld = np.flatnonzero((found["imposing"] == ORIGIN).to_numpy(bool))
+        if len(unheld):
+            whose = np.array(self.places, object)[self.origin[flow[unheld]]]
+            found["imposing"] = found["imposing"].astype(object)
+            found.iloc[unheld, found.columns.get_loc("imposing")] = whose
+            found["imposing"] = found["imposing"].astype("str")
         return found
 
     def _applied(self, outcome: Outcome, start: int) -> pd.DataFrame:
@@ -191,9 +226,9 @@ def determine(
     order = np.argsort(small, kind="stable")
     ends = np.searchsorted(small[order], np.arange(len(flows.items.rows)), side="right")
     begin = 0
-    for (text, category), end in zip(flows.items.rows, ends, strict=True):
+    for (text, category, hs6), end in zip(flows.items.rows, ends, strict=True):
         rows, begin = order[begin:end], int(end)
-        item = read_item(text, category, law)
+        item = read_item(text, category, law, hs6)
         if not item.rules or not len(rows):
             continue
         seller, buyer = flows.sellers.of[rows], flows.buyers.of[rows]
@@ -213,5 +248,7 @@ def determine(
         starts.append(total)
         total += len(kinds)
     return Determinations(
-        flows.count, index, tuple(outcomes), tuple(starts), wording, (assumptions or {}).get("licence", {}), warnings
-    )
+        flows.count, index, tuple(outcomes), tuple(starts), wording, (assumptions or {}).get("licence", {}), warnings,
+        tuple(law.places), sellers.origin.astype(np.int16)[flows.sellers.of],
+        buyers.destination.astype(np.int16)[flows.buyers.of],
+    )  # fmt: skip

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from supplychain.regimes.codes import CONDITIONAL, MAYBE, NO, YES, Classification, list_of
+from supplychain.regimes.codes import CONDITIONAL, HEADINGS, MAYBE, NO, YES, Classification, list_of
 from supplychain.regimes.flows import Distinct, parse_content
 from supplychain.regimes.law import EXCEPTED, TIGHT_SHARE, TIGHTER, UNCLASSIFIED, UNLISTED, Bytes, Law, Rule, Waiver
 from supplychain.regimes.reach import Term
@@ -23,7 +23,7 @@ Longs = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
 # Why a control is not settled for a flow (bits), and what else a reader must know of it.
-CODE, CONTENT, DIRECT, EXPORTER, PLACE, PAIR, ASSUMED, INFERRED = (1 << bit for bit in range(8))
+CODE, CONTENT, DIRECT, EXPORTER, PLACE, PAIR, ASSUMED, INFERRED, UNHELD = (1 << bit for bit in range(9))
 
 
 @dataclass(frozen=True, eq=False)
@@ -153,14 +153,16 @@ class Item:
     matches: tuple[tuple[Bytes, ...], ...]  # [list][variant] -> how far each rule's codes are met
 
 
-def read_item(text: str, category: str, law: Law) -> Item:
+def read_item(text: str, category: str, law: Law, hs6: str = "") -> Item:
     """Classify an item and pick the rules that its codes may meet."""
-    found = law.codes.classify(text)
+    found = law.codes.classify(text, hs6)
     missing = {f"{UNLISTED}:{list_of(code)}" if list_of(code) in law.lists else UNCLASSIFIED for code in found.unlisted}
     codeless = np.array([MAYBE if r.control in missing else NO for r in law.rules], np.int8)
     if found.unknown:
-        # Never classified: it may fall under any control, and under laws that the book does not hold.
-        codeless = np.array([MAYBE if r.codes or r.control == UNCLASSIFIED else NO for r in law.rules], np.int8)
+        # Never classified: it may fall under any control, and under laws that the book does not hold. What is
+        # written in customs headings turns on the heading, not on the classification.
+        listed = [r.control == UNCLASSIFIED or any(list_of(code) != HEADINGS for code in r.codes) for r in law.rules]
+        codeless = np.where(listed, MAYBE, NO).astype(np.int8)
     # What turns on no code at all (any item, unknown codes) stands as a list of its own with one variant.
     groups: list[tuple[Bytes, ...]] = [(np.maximum(law.codes.meets(""), codeless),)]
     groups += [tuple(law.codes.match(variant) for variant in group) for group in found.groups]
@@ -224,11 +226,13 @@ class Frame:
         found: Bytes = self.law.territories[state][place, self.epoch]
         return found
 
-    def border(self, state: str) -> Bytes:
-        """Return how far the flow is an export in the eyes of a state: not into its own territory.
+    def border(self, rule: Rule) -> Bytes:
+        """Return how far the flow is an export in the eyes of the state that imposes a rule: not into its own
+        territory.
 
         Flows within one state never come here; the places of a combination stand for their kind only.
         """
+        state = "" if rule.gap else rule.home
         inside = self.territory(state, self.destination) if state else np.zeros(len(self.seller), np.int8)
         out = np.where(inside == MAYBE, MAYBE, YES - inside)
         blind = (self.origin == 0) | (self.destination == 0)
@@ -329,9 +333,9 @@ class Clauses:
 
 def clauses(frame: Frame, rule: Rule) -> Clauses:
     """Return every clause of `rule` on the combinations of `frame`."""
-    origin = frame.territory(rule.imposing, frame.origin)
+    origin = frame.territory(rule.home, frame.origin)
     abroad, why = frame.abroad(rule)
-    scope, end_party, border = frame.scope(rule.scope), frame.end_party(rule.end_party), frame.border(rule.imposing)
+    scope, end_party, border = frame.scope(rule.scope), frame.end_party(rule.end_party), frame.border(rule)
     lifted = np.zeros(len(origin), np.int8)
     by = np.full(len(origin), -1, np.int16)
     for position, waiver in enumerate(rule.waivers):
@@ -345,6 +349,8 @@ def clauses(frame: Frame, rule: Rule) -> Clauses:
     blind = (np.minimum(np.minimum(border, scope), end_party) == MAYBE) | ((origin == MAYBE) & (abroad < YES))
     why = np.where(blind, why | PLACE, why)
     why = np.where(origin == YES, why & ~(CONTENT | DIRECT | ASSUMED), why).astype(np.int16)
+    if rule.gap:
+        why = np.full(len(origin), UNHELD, np.int16)
     force = np.where(rule.force[frame.epoch], YES, NO).astype(np.int8)
     return Clauses(force, border, scope, end_party, origin, abroad, lifted, by, why)
 

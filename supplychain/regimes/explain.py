@@ -54,8 +54,8 @@ def explain(
     found = book.determine(table, on, inferred=inferred, assumptions=assumptions)
     flows = read_flows(table, on, book.law.places)
     law = book.law
-    codes, category = flows.items.rows[0]
-    item = read_item(codes, category, law)
+    codes, category, hs6 = flows.items.rows[0]
+    item = read_item(codes, category, law, hs6)
     one = np.zeros(1, np.int64)
     frame = Frame(
         law,
@@ -149,8 +149,8 @@ class _Teller:
             return "yes"
         start, end = control["from"], control["to"]
         paused, resumed = control["suspended_from"], control["suspended_to"]
-        if pd.isna(start):
-            return "no: proposed or undated, so it is not in force on any day"
+        if pd.isna(start) or control["status"] == "proposed":
+            return "no: proposed, so it is not in force on any day"
         if self.day < start:
             return f"no: it starts on {start:%Y-%m-%d}"
         if not pd.isna(end) and self.day >= end:

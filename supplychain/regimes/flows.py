@@ -23,6 +23,7 @@ REQUIRED = ("item_codes", "origin", "destination")
 COLUMNS = (
     *REQUIRED,
     "item_category",
+    "hs6",
     "head_office",
     "parent",
     "content",
@@ -57,7 +58,7 @@ class Flows:
     """The flows of one question, by their distinct items, sellers and buyers, with the day of each."""
 
     count: int
-    items: Distinct  # item_codes, item_category
+    items: Distinct  # item_codes, item_category, hs6
     sellers: Distinct  # origin, head_office, parent, content, direct_product
     buyers: Distinct  # destination, end_use, entity, end_party_head_office
     days: npt.NDArray[np.datetime64]  # one, or one per flow
@@ -106,7 +107,7 @@ def read_flows(flows: pd.DataFrame, on: Any, places: dict[str, int]) -> Flows:
     count = len(flows)
     return Flows(
         count=count,
-        items=_combine(texts, ("item_codes", "item_category"), count),
+        items=_combine(texts, ("item_codes", "item_category", "hs6"), count),
         sellers=_combine(texts, ("origin", "head_office", "parent", "content", "direct_product"), count),
         buyers=_combine(texts, ("destination", "end_use", "entity", "end_party_head_office"), count),
         days=_days(flows["on"] if on is None and "on" in flows else on, count),

@@ -8,8 +8,8 @@ the unknown place: it may be anywhere, so every group and state is MAYBE there.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -18,7 +18,8 @@ import pandas as pd
 
 from supplychain.facts.countries import countries
 from supplychain.regimes import destinations, reach
-from supplychain.regimes.codes import MAYBE, NO, YES, Codes, list_of, normal, relation
+from supplychain.regimes import coverage as held
+from supplychain.regimes.codes import MAYBE, NO, NOT_LISTS, SHARED_LISTS, YES, Codes, list_of, normal, relation
 from supplychain.regimes.destinations import Clause
 from supplychain.regimes.flows import UNION
 from supplychain.regimes.reach import Term
@@ -30,6 +31,7 @@ Ints = npt.NDArray[np.int64]
 TIGHTER = "E:1;E:2"  # destinations for which 25 percent de minimis is 10 percent (15 CFR 734.4(c))
 TIGHT_SHARE = 0.10
 UNLISTED, UNCLASSIFIED = "code-not-in-book", "not-classified"
+ORIGIN, DESTINATION = "@origin", "@destination"  # stand for the places of the flow in what is said of a gap
 
 # Levels of strictness; the strictest applicable control decides.
 FREE, EXCEPTED, NOTIFICATION, APPROVAL, CASE_BY_CASE, DENIAL, EMBARGO = range(7)
@@ -100,6 +102,8 @@ class Rule:
     force: Bools
     waivers: tuple[Waiver, ...]
     estimated: bool
+    home: str = ""  # key of the territory from which goods are reached: the imposing state, or the states of a gap
+    gap: str = ""  # for law that the book does not hold: the question that would settle it
 
 
 @dataclass(frozen=True, eq=False)
@@ -133,7 +137,8 @@ def compile_law(tables: Mapping[str, pd.DataFrame]) -> Law:
     """Compile the tables of a book (assumed checked) into arrays."""
     controls, groups, exceptions = tables["controls"], tables["groups"], tables["exceptions"]
     terms = {text: reach.parse(text) for text in sorted(set(controls["reach"]))}
-    breaks = _breaks(controls, groups, exceptions, terms)
+    coverage = tables["coverage"]
+    breaks = _breaks([controls, groups, exceptions, coverage], terms)
     codes = sorted({*countries(), *tables["jurisdictions"]["jurisdiction"]} - {UNION})
     places = {code: position for position, code in enumerate(["", *codes])}
     frame = _Frame(places, breaks, _groups(groups, places, breaks))
@@ -141,12 +146,16 @@ def compile_law(tables: Mapping[str, pd.DataFrame]) -> Law:
         *controls["destination_scope"],
         *(t for t in controls["end_party"] if t),
         *(t for column in ("destination", "exporter", "exporter_head_office") for t in exceptions[column] if t),
+        *coverage["destination_scope"],
         TIGHTER,
         "worldwide",
     }
     scopes = {text: frame.scope(text) for text in sorted(texts)}
     lists = _issuers(controls)
     territories = {state: frame.territory(state) for state in sorted({*controls["imposing"], *lists.values()})}
+    gaps = held.gaps(coverage, frame.scope_places, frame.window)
+    scopes |= {gap.scope: Scope((("", "", gap.where),)) for gap in gaps}
+    territories |= {gap.key: np.minimum(gap.states, MAYBE).astype(np.int8) for gap in gaps}
     pairs = tables["correspondences"]
     correspondences: dict[str, list[tuple[str, int]]] = {}
     for code, other, how in zip(pairs["code"], pairs["corresponds"], pairs["match"], strict=True):
@@ -154,8 +163,8 @@ def compile_law(tables: Mapping[str, pd.DataFrame]) -> Law:
     weak = pairs[pairs["quality"].isin(["estimate", "assumption"])]
     entries = tables["entries"]
     modelled = entries[entries["standing"] != "not-modelled"]["code"]
-    known = {normal(c) for text in controls["item_code"] for c in text.split(";") if not c.endswith((":any", ":*"))}
-    rules = _rules(controls, exceptions, frame, scopes, terms, lists)
+    known = {normal(c) for text in controls["item_code"] for c in text.split(";") if not c.endswith((":any", "*"))}
+    rules = _rules(controls, exceptions, frame, scopes, terms, lists, gaps)
     alike = {code: tuple(sorted(others)) for code, others in sorted(correspondences.items())}
     return Law(
         places=places,
@@ -178,6 +187,7 @@ def _issuers(controls: pd.DataFrame) -> dict[str, str]:
         (list_of(code), state)
         for state, text in zip(controls["imposing"], controls["item_code"], strict=True)
         for code in text.split(";")
+        if list_of(code) not in SHARED_LISTS | NOT_LISTS
     )
     ranked = sorted(votes.items(), key=lambda item: (item[0][0], -item[1], item[0][1]))
     found: dict[str, str] = {}
@@ -230,6 +240,10 @@ class _Frame:
     def scope(self, text: str) -> Scope:
         return Scope(tuple((c.kind, c.tag, self.clause(c)) for c in destinations.parse(text)))
 
+    def scope_places(self, text: str) -> Bytes:
+        """Return where a scope of plain places (no end use or party) holds."""
+        return np.asarray(np.max([where for _, _, where in self.scope(text).clauses], axis=0))
+
     def window(self, start: np.datetime64, end: np.datetime64) -> Bools:
         """Return on which epochs start <= day < end; a missing start is always, a missing end never comes."""
         first = 0 if np.isnat(start) else int(np.searchsorted(self.breaks, start, side="right"))
@@ -239,11 +253,9 @@ class _Frame:
         return force
 
 
-def _breaks(
-    controls: pd.DataFrame, groups: pd.DataFrame, exceptions: pd.DataFrame, terms: Mapping[str, tuple[Term, ...]]
-) -> npt.NDArray[np.datetime64]:
-    columns = [controls[name] for name in ("from", "to", "suspended_from", "suspended_to")]
-    columns += [frame[name] for frame in (groups, exceptions) for name in ("from", "to")]
+def _breaks(frames: Sequence[pd.DataFrame], terms: Mapping[str, tuple[Term, ...]]) -> npt.NDArray[np.datetime64]:
+    dated = ("from", "to", "suspended_from", "suspended_to")
+    columns = [frame[name] for frame in frames for name in dated if name in frame]
     days = [column.to_numpy().astype("datetime64[D]") for column in columns]
     since = [term.since for row in terms.values() for term in row if term.since != reach.ALWAYS]
     merged = np.concatenate([*days, np.array(since, "datetime64[D]")])
@@ -274,16 +286,19 @@ def _rules(
     scopes: Mapping[str, Scope],
     terms: Mapping[str, tuple[Term, ...]],
     lists: Mapping[str, str],
+    gaps: Sequence[held.Gap],
 ) -> tuple[Rule, ...]:
     order = controls.assign(_from=controls["from"].fillna(pd.Timestamp("2200-01-01"))).sort_values(["_from", "control"])
     synthetic = [*((f"{UNLISTED}:{key}", state) for key, state in sorted(lists.items())), (UNCLASSIFIED, "")]
-    rank = {str(control): len(synthetic) + len(order) - place for place, control in enumerate(order["control"])}
+    below = len(gaps) + len(synthetic)
+    rank = {str(control): below + len(order) - place for place, control in enumerate(order["control"])}
     lifting = _lifts(exceptions, frame, scopes)
     found = []
     for row in controls.to_dict("records"):
         codes = tuple(normal(code) for code in row["item_code"].split(";"))
         start, paused = _day(row["from"]), _day(row["suspended_from"])
-        force = np.zeros(frame.shape[1], bool) if np.isnat(start) else frame.window(start, _day(row["to"]))
+        idle = np.isnat(start) or row["status"] == "proposed"
+        force = np.zeros(frame.shape[1], bool) if idle else frame.window(start, _day(row["to"]))
         if not np.isnat(paused):
             force &= ~frame.window(paused, _day(row["suspended_to"]))
         found.append(
@@ -301,13 +316,20 @@ def _rules(
                 force=force,
                 waivers=tuple(lift.waiver for lift in lifting if lift.lifts(row["control"], row["regime"], codes)),
                 estimated=row["quality"] in ("estimate", "assumption"),
+                home=row["imposing"],
             )
         )
     always = np.ones(frame.shape[1], bool)
     for place, (name, imposing) in enumerate(synthetic):
-        found.append(
-            Rule(name, "", imposing, (), "worldwide", "", "none", (), CASE_BY_CASE, place + 1, always, (), False)
+        at = len(gaps) + place + 1
+        plain = Rule(name, "", imposing, (), "worldwide", "", "none", (), CASE_BY_CASE, at, always, (), False)
+        found.append(replace(plain, home=imposing))
+    for place, gap in enumerate(gaps):
+        level, codes = POLICY_LEVEL[gap.at_most], tuple(normal(code) for code in gap.item_code.split(";"))
+        plain = Rule(
+            gap.name, "", ORIGIN, codes, gap.scope, "", "none", (), level, len(gaps) - place, always, (), False
         )
+        found.append(replace(plain, force=gap.force, home=gap.key, gap=gap.question))
     return tuple(sorted(found, key=lambda rule: (-rule.rank, rule.control)))
 
 

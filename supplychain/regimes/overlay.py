@@ -57,7 +57,6 @@ def overlay(book: RegimeBook, folder: Path | str) -> RegimeBook:
     check_references(loaded, kind, problems)
     check_periods(loaded, problems)
     find_faults(tables, problems, rows)
-    _dated(book, tables["controls"], tables["regimes"], rows["controls"], problems)
     problems.raise_if_any()
     return book.with_tables(f"overlay {path.name}", **tables)
 
@@ -197,14 +196,3 @@ def _texts(frame: pd.DataFrame, key: list[str]) -> dict[str, dict[str, str]]:
 
 def _brief(row: dict[str, str]) -> str:
     return ", ".join(f"{name}={value}" for name, value in row.items() if value and name not in ("note", "source"))
-
-
-def _dated(book: RegimeBook, controls: pd.DataFrame, regimes: pd.DataFrame, rows: Rows, problems: Problems) -> None:
-    """Refuse new controls that have no first day, unless their regime is a proposal."""
-    proposed = set(regimes.loc[regimes["kind"] == "proposed", "regime"])
-    old = set(book.tables["controls"]["control"])
-    for row, place in zip(controls.to_dict("records"), rows, strict=True):
-        if row["control"] not in old and pd.isna(row["from"]) and row["regime"] not in proposed:
-            rule = "a control has a first day (blank only under a regime of kind proposed)"
-            spot: dict[str, Any] = {"file": "controls.csv", "table": "controls", "row": int(place), "column": "from"}
-            problems.add("undated", rule, "fill from", value=row["control"], **spot)

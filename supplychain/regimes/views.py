@@ -21,7 +21,7 @@ from supplychain.regimes.law import POLICIES, STATUSES
 if TYPE_CHECKING:
     from supplychain.network import SupplyNetwork
 
-SHOWN = ("regime", "kind", "name", "established", "members", "controls", "in_force", "suspended", "undated")
+SHOWN = ("regime", "kind", "name", "established", "members", "controls", "in_force", "suspended", "proposed")
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ def regimes(book: RegimeBook, on: str | date) -> pd.DataFrame:
     table = book.tables["regimes"].sort_values(["kind", "regime"]).reset_index(drop=True)
     found = table.assign(members=table["regime"].map(counts).fillna(0).astype(int))
     found["controls"] = found["regime"].map(controls.groupby("regime").size()).fillna(0).astype(int)
-    for name in ("in force", "suspended", "announced", "undated", "ended"):
+    for name in ("in force", "suspended", "announced", "proposed", "ended"):
         column = standing[name] if name in standing else pd.Series(dtype=int)
         found[name.replace(" ", "_")] = found["regime"].map(column).fillna(0).astype(int)
     return found
@@ -112,7 +112,7 @@ def state(book: RegimeBook, code: str, on: str | date) -> pd.DataFrame:
 def every_flow(network: SupplyNetwork, book: RegimeBook) -> pd.DataFrame:
     """Return the flow of every supply with a known site to every state of the book: what the law alone can be asked."""
     supplies = network.supplies[network.supplies["site"] != ""].merge(
-        network.items[["item", "control_codes", "category"]], on="item"
+        network.items[["item", "control_codes", "category", "hs6"]], on="item"
     )
     supplies = supplies.merge(network.organisations[["organisation", "jurisdiction"]], on="organisation", how="left")
     places = sorted(set(book.tables["jurisdictions"]["jurisdiction"]) - {"EUU"})
@@ -125,7 +125,7 @@ def every_flow(network: SupplyNetwork, book: RegimeBook) -> pd.DataFrame:
             "jurisdiction": "head_office",
         }
     )
-    columns = ["supply", "item", "item_codes", "item_category", "origin", "head_office", "destination"]
+    columns = ["supply", "item", "item_codes", "item_category", "hs6", "origin", "head_office", "destination"]
     return found[columns].fillna("")
 
 

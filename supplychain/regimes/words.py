@@ -11,9 +11,21 @@ import numpy.typing as npt
 import pandas as pd
 
 from supplychain.regimes import destinations
-from supplychain.regimes.codes import CONDITIONAL, MAYBE, YES, list_of, relation
-from supplychain.regimes.evaluate import ASSUMED, CODE, CONTENT, DIRECT, EXPORTER, INFERRED, PAIR, PLACE, Item, Outcome
-from supplychain.regimes.law import EXCEPTED, POLICIES, STATUSES, UNCLASSIFIED, UNLISTED, Law, Rule
+from supplychain.regimes.codes import CONDITIONAL, HEADINGS, MAYBE, YES, list_of, relation
+from supplychain.regimes.evaluate import (
+    ASSUMED,
+    CODE,
+    CONTENT,
+    DIRECT,
+    EXPORTER,
+    INFERRED,
+    PAIR,
+    PLACE,
+    UNHELD,
+    Item,
+    Outcome,
+)
+from supplychain.regimes.law import DESTINATION, EXCEPTED, ORIGIN, POLICIES, STATUSES, UNCLASSIFIED, UNLISTED, Law, Rule
 
 BREAK = " | "  # between questions, conditions and warnings of one flow
 _DECISIVE = 1 << 12  # beside the bits of evaluate: the rule is among those that decide
@@ -37,9 +49,12 @@ class Wording:
             columns["control"][rule.rank] = rule.control
             columns["regime"][rule.rank] = rule.regime
             columns["imposing"][rule.rank] = rule.imposing
-            columns["citation"][rule.rank] = (
-                cite(row, names) if row else "no rule of the book: the item's classification is open"
-            )
+            if row:
+                columns["citation"][rule.rank] = cite(row, names)
+            elif rule.gap:
+                columns["citation"][rule.rank] = f"no rule of the book: it does not hold this law of {ORIGIN}"
+            else:
+                columns["citation"][rule.rank] = "no rule of the book: the item's classification is open"
         return cls(law, columns)
 
     @property
@@ -103,7 +118,7 @@ class Wording:
         return [f"{question} ({', '.join(_few(who))})" for question, who in asked.items()]
 
     def _ask(self, rule: Rule, outcome: Outcome, position: int, bits: int) -> list[str]:
-        found = []
+        found = [rule.gap] if bits & UNHELD else []
         if bits & CODE:
             found.append(_which(rule, outcome.item))
         if bits & CONTENT:
@@ -121,7 +136,7 @@ class Wording:
             )
         if bits & PAIR:
             names = sorted({w.name for w in rule.waivers if w.effect == MAYBE})
-            found.append(f"Is this item paired with the destination in the table of {' or '.join(names)}?")
+            found.append(f"Does {' or '.join(names)} cover this item and destination?")
         return found
 
     def _conditions(self, item: Item, row: npt.NDArray[Any]) -> list[str]:
@@ -171,11 +186,18 @@ class Wording:
 
 def cite(row: Mapping[Any, Any], regimes: dict[str, str]) -> str:
     """Return the citation of a control: instrument, regime, days in force, sources."""
-    start = "undated" if pd.isna(row["from"]) else f"from {row['from']:%Y-%m-%d}"
+    start = "proposed, undated" if pd.isna(row["from"]) else f"from {row['from']:%Y-%m-%d}"
     if not pd.isna(row["suspended_from"]):
         until = "" if pd.isna(row["suspended_to"]) else f" to {row['suspended_to']:%Y-%m-%d}"
         start += f", suspended {row['suspended_from']:%Y-%m-%d}{until}"
     return f"{row['instrument']} [{regimes.get(row['regime'], row['regime'])}; {start}; sources {row['source']}]"
+
+
+def placed(text: str, origin: str, destination: str) -> str:
+    """Return what is said of a gap with the places of one flow in it."""
+    return text.replace(ORIGIN, origin or "the unknown origin").replace(
+        DESTINATION, destination or "the unknown destination"
+    )
 
 
 def _few(names: list[str]) -> list[str]:
@@ -196,6 +218,11 @@ def _condition(rule: Rule) -> str:
     return " or ".join(dict.fromkeys(said))
 
 
+def _heading(rule: Rule) -> str:
+    chapters = ", ".join(code.partition(":")[2] for code in rule.codes)
+    return f"What is the item's customs heading (HS)? The control is on HS {chapters}"
+
+
 def _which(rule: Rule, item: Item) -> str:
     if rule.control == UNCLASSIFIED and item.classification.unlisted:
         return f"What is {', '.join(item.classification.unlisted)}? The book holds no such list"
@@ -204,8 +231,10 @@ def _which(rule: Rule, item: Item) -> str:
     if rule.control.startswith(UNLISTED):
         codes = ", ".join(item.classification.unlisted)
         return f"Does {codes}, which the book does not hold, need a licence of {rule.imposing}?"
-    if item.classification.unknown:
+    if item.classification.unknown and any(list_of(code) != HEADINGS for code in rule.codes):
         return f"Does the item, which was never classified, fall under {', '.join(rule.codes)}?"
+    if all(list_of(code) == HEADINGS for code in rule.codes):
+        return _heading(rule)
     for group in item.classification.groups:
         hits = [[c for c, _ in variant if any(relation(c, other) for other in rule.codes)] for variant in group]
         if not any(hits):

@@ -20,7 +20,7 @@ import pandas as pd
 from supplychain.errors import Problems
 from supplychain.network import SupplyNetwork
 from supplychain.regimes import RegimeBook
-from supplychain.regimes.codes import list_of
+from supplychain.regimes.codes import SHARED_LISTS, list_of
 from supplychain.whatif import actions as do
 
 ACTING: Final = ("imposing", "member", "named")  # roles of members that count as partners of a joiner
@@ -319,7 +319,7 @@ def _impose(edit: LawEdit, network: SupplyNetwork, action: do.Impose) -> None:
     owners = {list_of(c): imp for imp, text in zip(controls["imposing"], controls["item_code"], strict=True)
               for c in text.split(";")}  # fmt: skip
     for code in action.codes:
-        if owners.get(list_of(code), action.imposing) != action.imposing:
+        if list_of(code) not in SHARED_LISTS and owners.get(list_of(code), action.imposing) != action.imposing:
             rule = f"the list {list_of(code)} is the law of {owners[list_of(code)]}"
             edit.problems.add("scenario-list", rule, f"name items, or codes of a list of {action.imposing}",
                               file=edit.file, column="action.codes", value=code)  # fmt: skip

@@ -80,7 +80,8 @@ def test_an_euv_scanner_of_the_network(capsys: pytest.CaptureFixture[str]) -> No
         ("2024-12-02", "case-by-case"),
         ("2024-12-03", "presumption-of-denial"),
         ("2025-11-09", "case-by-case"),
-        ("2026-11-27", "presumption-of-denial"),
+        ("2026-11-27", "case-by-case"),  # "to 2026-11-27": the day itself is still inside
+        ("2026-11-28", "presumption-of-denial"),
     ],
 )
 def test_gallium(capsys: pytest.CaptureFixture[str], on: str, policy: str) -> None:

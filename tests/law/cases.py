@@ -22,7 +22,7 @@ def read() -> dict[str, list[dict[str, Any]]]:
 
 
 def uncovered(book: RegimeBook) -> dict[str, list[str]]:
-    """Return the clauses of the book that no case names: controls, regimes, exceptions, branches."""
+    """Return the clauses of the book that no case names: controls, regimes, exceptions, branches, coverage."""
     cases = read()
     named = {text for case in cases["flow"] for text in (case["clause"], case.get("control", ""))}
     named |= {case["control"] for case in cases["standing"]} | {
@@ -35,6 +35,7 @@ def uncovered(book: RegimeBook) -> dict[str, list[str]]:
     missing["regimes"] = sorted(set(tables["regimes"]["regime"]) - reached)
     told = tables["exceptions"][tables["exceptions"]["basis"].isin(["text", "published", "negative"])]
     missing["exceptions"] = sorted(set(told["exception"]) - named)
+    missing["coverage"] = sorted(set(tables["coverage"]["coverage"]) - named)
     missing["branches"] = sorted(set(tables["branches"]["branch"]) - named)
     return missing
 

@@ -16,7 +16,7 @@ from supplychain.regimes import RegimeBook
 from supplychain.regimes.views import regime
 
 CASES = read()
-FACTS = ("head_office", "parent", "content", "direct_product", "end_use", "entity", "end_party_head_office")
+FACTS = ("hs6", "head_office", "parent", "content", "direct_product", "end_use", "entity", "end_party_head_office")
 TOLD = ("floor", "ceiling", "floor_policy", "ceiling_policy")
 
 
@@ -93,7 +93,7 @@ def test_there_are_at_least_300_flow_cases() -> None:
 
 
 def test_every_clause_has_a_case(book: RegimeBook) -> None:
-    assert uncovered(book) == {"controls": [], "regimes": [], "exceptions": [], "branches": []}
+    assert uncovered(book) == {"controls": [], "regimes": [], "exceptions": [], "branches": [], "coverage": []}
 
 
 def test_every_citation_opens_to_instrument_date_and_sources(book: RegimeBook) -> None:
@@ -103,5 +103,5 @@ def test_every_citation_opens_to_instrument_date_and_sources(book: RegimeBook) -
     for row in book.tables["controls"].to_dict("records"):
         citation = words[rank[row["control"]]]
         assert row["instrument"] in citation
-        assert ("undated" if pd.isna(row["from"]) else f"{row['from']:%Y-%m-%d}") in citation
+        assert ("proposed, undated" if pd.isna(row["from"]) else f"{row['from']:%Y-%m-%d}") in citation
         assert set(row["source"].split(";")) <= sources

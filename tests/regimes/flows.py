@@ -42,7 +42,7 @@ def random_flows(count: int, seed: int, folder: Path = FOLDER) -> pd.DataFrame:
     draw = np.random.default_rng(seed)
     controls = pd.read_csv(folder / "controls.csv", dtype=str, keep_default_na=False)
     codes = sorted(
-        {code for text in controls["item_code"] for code in text.split(";") if not code.endswith((":any", ":*"))}
+        {code for text in controls["item_code"] for code in text.split(";") if not code.endswith((":any", "*"))}
     )
     parents = sorted({code.rsplit(".", 1)[0] for code in codes if "." in code})
     children = [code + ".z" for code in codes]
@@ -66,6 +66,8 @@ def random_flows(count: int, seed: int, folder: Path = FOLDER) -> pd.DataFrame:
     changes = sorted(
         {d for name in ("from", "to", "suspended_from", "suspended_to") for d in controls[name] if len(d) == 10}
     )
+    coverage = pd.read_csv(folder / "coverage.csv", dtype=str, keep_default_na=False)
+    changes = sorted({*changes, *(d for name in ("from", "to") for d in coverage[name] if d)})
     edge = pd.to_datetime(draw.choice(changes, count)) + pd.to_timedelta(draw.integers(-1, 2, count), "D")
     plain = pd.Timestamp("2019-06-01") + pd.to_timedelta(draw.integers(0, 2900, count), "D")
     days = np.where(draw.random(count) < 0.33, edge.to_numpy("datetime64[D]"), plain.to_numpy("datetime64[D]"))
@@ -77,6 +79,7 @@ def random_flows(count: int, seed: int, folder: Path = FOLDER) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "item_codes": some(pool),
+            "hs6": some(["", "", "848620", "280920", "854231;381800"]),
             "item_category": some(["", "process", "end-product", "gas"]),
             "origin": origins,
             "head_office": np.where(draw.random(count) < 0.5, origins, some(makers)),
@@ -84,7 +87,9 @@ def random_flows(count: int, seed: int, folder: Path = FOLDER) -> pd.DataFrame:
             "content": some(CONTENT),
             "direct_product": some(["", "", "none", "USA", "CHN;USA"]),
             "destination": np.where(
-                draw.random(count) < 0.4, some(["CHN", "IND", "MAC", "IRN", "GBR", "USA"]), some(places)
+                draw.random(count) < 0.4,
+                some(["CHN", "IND", "MAC", "IRN", "GBR", "USA", "RUS", "BLR", "SYR", "FRA"]),
+                some(places),
             ),
             "end_use": some(USES),
             "entity": some(TAGS),

@@ -38,8 +38,10 @@ def covers(control: str, flow: str) -> int:
     """3: the control's code covers the flow's; 2: the flow's code is broader; 0: neither."""
     if control.split(":")[0] != flow.split(":")[0]:
         return 0
-    if control.endswith(":*"):
-        return 0 if flow == "US:EAR99" else 3
+    if control.endswith("*"):
+        return 3 if flow.lower().startswith(control[:-1].lower()) and flow != "US:EAR99" else 0
+    if control.startswith("HS:"):
+        return 3 if flow.startswith(control) else 2 if control.startswith(flow) else 0
     a, b = control.split(":")[1].lower(), flow.split(":")[1].lower()
     if b == a or b.startswith(a + "."):
         return 3
@@ -52,11 +54,17 @@ class Reference:
         self.controls = read(folder, "controls")
         self.exceptions = read(folder, "exceptions")
         self.entries = read(folder, "entries")
+        self.coverage = sorted(read(folder, "coverage"), key=lambda row: row["coverage"])
         self.pairs = read(folder, "correspondences")
         self.groups: dict[str, list[dict[str, str]]] = {}
         for row in read(folder, "groups"):
             self.groups.setdefault(row["group"], []).append(row)
-        self.lists = {c.split(":")[0]: row["imposing"] for row in self.controls for c in row["item_code"].split(";")}
+        self.lists = {
+            c.split(":")[0]: row["imposing"]
+            for row in self.controls
+            for c in row["item_code"].split(";")
+            if c.split(":")[0] not in ("HS", "WA", "AG", "NSG", "MTCR")
+        }
         # Precedence among equally strict controls: the earliest first, then by name.
         order = sorted(self.controls, key=lambda row: (day(row["from"]) or date(2200, 1, 1), row["control"]))
         self.order = {row["control"]: position for position, row in enumerate(order)}
@@ -119,9 +127,14 @@ class Reference:
         """For each list the alternatives, each a list of (code, cap); is it unclassified; lists of unknown codes."""
         if text in self.variants_memo:
             return self.variants_memo[text]
+        text, _, hs6 = text.partition("|")
+        headings = sorted(
+            {c for c in text.split(";") if c.startswith("HS:")} | {f"HS:{h}" for h in hs6.split(";") if h}
+        )
         codes = [eccn(c) for c in text.split(";") if c and not c.startswith("HS:")]
         stated = sorted({c for c in codes if c.split(":")[-1].lower() != "none"})
-        result: tuple = ([], not codes, set())
+        traded = [[[(h, 3)] for h in headings or ["HS:"]]]
+        result: tuple = (traded, not codes, set())
         if stated:
             lists = []
             own = {c.split(":")[0] for c in stated}
@@ -143,10 +156,10 @@ class Reference:
                         rows.append(sorted(found.items()))
                     if any(rows):
                         lists.append(rows)
-            known = [c for row in self.controls for c in row["item_code"].split(";") if not c.endswith((":*", ":any"))]
+            known = [c for row in self.controls for c in row["item_code"].split(";") if not c.endswith(("*", ":any"))]
             known += [row["code"] for row in self.entries if row["standing"] != "not-modelled"]
             strange = {c.split(":")[0] for c in stated if not any(covers(k, c) for k in known)}
-            result = (lists, False, strange)
+            result = (traded + lists, False, strange)
         self.variants_memo[text] = result
         return result
 
@@ -157,7 +170,8 @@ class Reference:
                 return 3
             for mine, cap in alternative:
                 best = max(best, min(cap, covers(code, mine)))
-        return max(best, 2) if unknown else best
+        listed = any(not code.startswith("HS:") for code in row["item_code"].split(";"))
+        return max(best, 2) if unknown and listed else best
 
     # -- one control, one flow --------------------------------------------------------------------------
     def applies(self, row: dict[str, str], flow: dict, when: date) -> tuple[int, int]:
@@ -259,11 +273,38 @@ class Reference:
             states.append(self.in_places(flow["parent"], exception["exporter_head_office"], when))
         return min(states)
 
+    # -- law that the book does not hold ------------------------------------------------------------------
+    def gaps(self, flow: dict, lists: list, unknown: bool, when: date) -> list[tuple[int, str, int]]:
+        """What rows of coverage that are not held may ask for, and what may where no row speaks at all."""
+        found = []
+        spoken: dict[str, bool] = {}
+        codes = {row["class"]: row["item_code"] for row in self.coverage}
+        meets = {
+            kind: max(
+                self.meets(variant, {"item_code": code}, unknown) for group in [[[]], *lists] for variant in group
+            )
+            for kind, code in codes.items()
+        }
+        for row in self.coverage:
+            if not within(when, day(row["from"]), day(row["to"])):
+                continue
+            states = self.in_places(flow["origin"], row["states"], when)
+            where = self.in_places(flow["destination"], row["destination_scope"], when)
+            spoken[row["class"]] = spoken.get(row["class"], False) or bool(states and where)
+            if row["extent"] != "held" and states and where and meets[row["class"]] >= 2:
+                found.append((LEVELS.index(row["at_most"]), f"not-held:{row['coverage']}"))
+        for kind in codes:
+            if not spoken.get(kind) and meets[kind] >= 2:
+                found.append((LEVELS.index("embargo"), f"not-held:{kind}-silent"))
+        return [
+            (level, name, -(2 * 10**6) - place) for place, (level, name) in enumerate(sorted(found, key=lambda f: f[1]))
+        ]
+
     # -- the flow -----------------------------------------------------------------------------------------
     def determine(self, flow: dict, when: date) -> dict[str, str]:
         if flow["origin"] and flow["origin"] == flow["destination"]:
             return self.told((0, 0, ""), (0, 0, ""), (0, 0, ""))
-        lists, unknown, strange = self.variants(flow["item_codes"])
+        lists, unknown, strange = self.variants(f"{flow['item_codes']}|{flow.get('hs6', '')}")
         found = []
         for row in self.controls:
             meets = [[self.meets(alternative, row, unknown) for alternative in group] for group in [[[]], *lists]]
@@ -290,6 +331,8 @@ class Reference:
                 floors.append(best_floor)
             low = max(low, min(lows, key=key), key=key)
             floor = max(floor, min(floors, key=key), key=key)
+        for level, name, rank in self.gaps(flow, lists, unknown, when):
+            high = max(high, (level, rank, name), key=key)
         if unknown:
             high = max(high, (4, -(10**6), "not-classified"), key=key)
         for name in sorted(strange):

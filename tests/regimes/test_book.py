@@ -17,10 +17,12 @@ GALLIUM = pd.DataFrame([{"item_codes": "CN:3C001.ga-metal", "origin": "CHN", "de
 
 def test_the_bundled_book_passes_strictly_and_holds_all_that_was_read() -> None:
     tables = read_package(datasets() / "regimes", "regimes", strict=True).tables
-    assert len(tables["regimes"]) == 48
-    facts = tables["controls"][~tables["controls"]["regime"].isin(["us-ccl-multilateral", "eu-dual-use"])]
+    assert len(tables["regimes"]) == 52
+    added = ["us-ccl-multilateral", "eu-dual-use", "baseline-lists"]
+    added += ["us-embargoes", "us-russia-belarus", "eu-russia-belarus"]
+    facts = tables["controls"][~tables["controls"]["regime"].isin(added)]
     assert len(facts) == 217
-    assert (tables["exceptions"]["basis"] == "published").sum() == 13
+    assert (tables["exceptions"]["basis"] == "published").sum() == 17
     assert set(tables["controls"]["quality"]) <= {"reported", "estimate", "assumption", "derived"}
     for name, table in tables.items():
         if "quality" in table:
@@ -31,7 +33,7 @@ def test_the_bundled_book_passes_strictly_and_holds_all_that_was_read() -> None:
 def test_a_day_after_the_book_warns_and_names_what_may_have_changed(book: RegimeBook) -> None:
     assert book.known_as_of == date(2026, 10, 8)
     assert book.determine(GALLIUM, "2026-10-08").warnings == ()
-    late = book.determine(GALLIUM, "2026-11-27").warnings
+    late = book.determine(GALLIUM, "2026-11-28").warnings
     assert "known as of 2026-10-08" in late[0]
     assert sum("branch" in text for text in late) == 3
     assert "silent" in book.determine(GALLIUM, "2019-12-31").warnings[0]
@@ -75,6 +77,41 @@ def test_faults_of_the_law_are_told_together(book: RegimeBook) -> None:
     assert any(p.code == "overlap" for p in caught.value.problems)
 
 
-def test_undated_controls_are_listed_and_never_in_force(book: RegimeBook) -> None:
+def test_a_proposal_is_listed_and_never_in_force(book: RegimeBook) -> None:
     standing = book.in_force("2030-01-01").set_index("control")["standing"]
-    assert set(standing[standing == "undated"].index) == {"can-2025-proposed", "dnk-2024", "us-3a090a-china-cbc"}
+    assert set(standing[standing == "proposed"].index) == {"can-2025-proposed"}
+    assert (book.tables["controls"]["status"] != "").all()
+
+
+def test_a_control_wants_a_date_and_a_source_unless_it_is_proposed(book: RegimeBook) -> None:
+    controls = book.tables["controls"].copy()
+    controls.loc[0, "from"] = pd.NaT
+    controls.loc[1, "source"] = ""
+    with pytest.raises(InputError) as caught:
+        book.with_tables("faulty", controls=controls)
+    assert {(p.code, p.row) for p in caught.value.problems} == {("undated", 2), ("unsourced", 3)}
+    controls = book.tables["controls"].copy()
+    controls.loc[0, ["from", "status"]] = [pd.NaT, "proposed"]
+    assert len(book.with_tables("proposed", controls=controls).tables["controls"]) == len(controls)
+
+
+def test_versions_of_one_rule_join(book: RegimeBook) -> None:
+    controls = book.tables["controls"].copy()
+    later = controls.index[controls["control"] == "us-746.8-russia-ccl"]
+    for day, code in (("2022-04-09", "gap"), ("2022-04-07", "overlap")):
+        controls.loc[later, "from"] = pd.Timestamp(day)
+        with pytest.raises(InputError) as caught:
+            book.with_tables("faulty", controls=controls)
+        assert [(p.code, p.row) for p in caught.value.problems] == [(code, int(later[0]) + 2)]
+    controls.loc[later, ["from", "gap"]] = [pd.Timestamp("2022-04-09"), "one day without a rule"]
+    assert book.with_tables("told", controls=controls).changes == ("told",)
+
+
+def test_a_hole_in_coverage_says_how_strict_it_may_be(book: RegimeBook) -> None:
+    coverage = book.tables["coverage"].copy()
+    row = coverage.index[coverage["coverage"] == "wa-others"]
+    coverage.loc[row, ["at_most", "states"]] = ["", "entity:footnote-5"]
+    coverage.loc[coverage.index[-1], "item_code"] = "US:3B903"
+    with pytest.raises(InputError) as caught:
+        book.with_tables("faulty", coverage=coverage)
+    assert {p.column for p in caught.value.problems} == {"at_most", "states", "item_code"}

@@ -45,7 +45,7 @@ def test_the_week_of_the_rule_names_exactly_the_flows_of_its_entries(book: Regim
     # An American flow that did not change was as strictly controlled before, by an older rule.
     stood = before[~changed[american.to_numpy()]]
     assert silent.sum() == len(stood)
-    assert stood["ceiling"].isin(["licence"]).all()
+    assert stood["ceiling"].isin(["licence", "prohibited"]).all()
     scopes = set(found.table.loc[rule, "scope"])
     assert scopes == {"A:1;A:5;A:6", "D:1;D:5", "worldwide-except:A:1;A:5;A:6;D:1;D:5"}
     assert set(found.table.loc[rule, "by"]) == {"starts 2024-09-06"}
@@ -69,7 +69,7 @@ def test_horizon_lists_each_cliff_with_its_variants(book: RegimeBook) -> None:
     flow = pd.DataFrame([{"item_codes": "CN:3C001.ga-metal", "origin": "CHN", "destination": "USA"}])
     table = views.horizon(book, flow, date(2026, 10, 8), 500)
     lapse = table[(table["branch"] == "chn-ga-ge-sb-denial") & (table["variant"] == "lapse")].iloc[0]
-    assert lapse["date"] == pd.Timestamp("2026-11-27")
+    assert lapse["date"] == pd.Timestamp("2026-11-28")
     assert lapse["flows_stricter"] == 1
     assert set(table["variant"]) == {"lapse", "short", "long"}
     assert len(table) == 9
@@ -78,7 +78,7 @@ def test_horizon_lists_each_cliff_with_its_variants(book: RegimeBook) -> None:
 
 def test_regimes_on_a_day(book: RegimeBook) -> None:
     table = views.regimes(book, "2026-10-08").set_index("regime")
-    assert len(table) == 48
+    assert len(table) == 52
     assert table.loc["wassenaar", "members"] == 42
     assert table.loc["w1-iec", "members"] == 11, "the US and ten named states; candidates are not members"
     assert table.loc["chn-oct-2025", ["in_force", "suspended"]].tolist() == [0, 7]
