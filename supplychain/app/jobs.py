@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import queue
 import threading
 import time
@@ -10,7 +11,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 T = TypeVar("T")
-_Job = tuple[asyncio.AbstractEventLoop, "asyncio.Future[Any]", Callable[..., Any], tuple[Any, ...]]
+_Job = tuple[asyncio.AbstractEventLoop | None, "asyncio.Future[Any] | None", Callable[..., Any], tuple[Any, ...]]
 
 
 class Jobs:
@@ -31,6 +32,11 @@ class Jobs:
         self._waiting.put((loop, future, function, arguments))
         return await future
 
+    def ahead(self, function: Callable[..., Any], *arguments: Any) -> None:
+        """Run a function that nobody waits for, such as one that fills a memory; whatever fails then fails again, and
+        is told, when the same is asked for."""
+        self._waiting.put((None, None, function, arguments))
+
     def close(self, seconds: float) -> bool:
         """Take no more jobs and wait for those that run; False when some are still running after ``seconds``."""
         for _ in self._threads:
@@ -43,17 +49,16 @@ class Jobs:
     def _work(self) -> None:
         while (job := self._waiting.get()) is not None:
             loop, future, function, arguments = job
-            if future.cancelled() or loop.is_closed():
+            if future is not None and future.cancelled():
                 continue
+            outcome, failure = None, None
             try:
-                outcome: Any = function(*arguments)
-                failure = None
+                outcome = function(*arguments)
             except BaseException as error:
-                outcome, failure = None, error
-            try:
-                loop.call_soon_threadsafe(_settle, future, outcome, failure)
-            except RuntimeError:  # the application ended meanwhile: nobody waits any more
-                continue
+                failure = error
+            if loop is not None and future is not None:
+                with contextlib.suppress(RuntimeError):  # the application ended meanwhile: nobody waits any more
+                    loop.call_soon_threadsafe(_settle, future, outcome, failure)
 
 
 def _settle(future: asyncio.Future[Any], outcome: Any, failure: BaseException | None) -> None:

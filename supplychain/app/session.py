@@ -1,0 +1,320 @@
+"""One session per open page: events come in, the parts of the page that changed go out; long work runs in threads."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Final
+
+from shiny import App, Inputs, Outputs, Session, reactive, ui
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+
+from supplychain.app import packs, state, texts
+from supplychain.app.advise import Advice, advise
+from supplychain.app.draft import Draft
+from supplychain.app.explain import Level, explain
+from supplychain.app.guard import where
+from supplychain.app.jobs import Jobs
+from supplychain.app.measure import Reading, measure
+from supplychain.app.server import Built
+from supplychain.app.state import Desk, Notice, Work
+from supplychain.app.views import answers, pictures, results, shell, side
+from supplychain.app.views.ask import asked
+from supplychain.app.views.render import environment
+from supplychain.app.workspace import Setup, Workspace
+from supplychain.errors import SupplychainError
+from supplychain.report import marks
+
+LOG: Final = logging.getLogger("supplychain.app")
+_HERE: Final = Path(__file__).parent
+_MOST_EVENTS: Final = 64  # of one message
+
+Key = tuple[str, ...]
+
+
+@dataclass
+class Shared:
+    """What all sessions of one process have in common."""
+
+    workspace: Workspace
+    first: Work
+    quick: Jobs
+    slow: Jobs
+    live: dict[str, Live] = field(default_factory=dict)
+
+
+@dataclass
+class Live:
+    """One open page and what runs for it."""
+
+    session: Session
+    shared: Shared
+    desk: Desk
+    sent: dict[str, str] = field(default_factory=dict)
+    seen: int = 0
+    wake: asyncio.Event = field(default_factory=asyncio.Event)
+    tasks: set[asyncio.Task[None]] = field(default_factory=set)
+    plans: dict[Key, Advice | Notice | None] = field(default_factory=dict)  # None: being made
+    packed: dict[tuple[Key, str], dict[str, bytes] | Notice | None] = field(default_factory=dict)
+
+    @property
+    def key(self) -> Key:
+        return work_key(self.desk.work)
+
+    def receive(self, events: Any) -> None:
+        """Take the events that are new, in their order."""
+        for event in list(events)[:_MOST_EVENTS] if isinstance(events, (list, tuple)) else ():
+            number = event.get("n") if isinstance(event, Mapping) else None
+            if not isinstance(number, int) or number <= self.seen:
+                continue
+            self.seen = number
+            self.desk = self._after(event)
+            self._begin()
+        self.wake.set()
+
+    def _after(self, event: Mapping[str, Any]) -> Desk:
+        try:
+            return state.handle(self.desk, event, self.shared.workspace)
+        except Exception as error:
+            LOG.error("event failed: %s", where(error))
+            return replace(self.desk, notice=Notice("fault", texts.say("gate.fault")))
+
+    def upload(self, data: bytes, name: str) -> None:
+        """Take a scenario file."""
+        self.desk = state.read(self.desk, data, name, self.shared.workspace)
+        self.wake.set()
+
+    def _begin(self) -> None:
+        """Start what was asked for and takes long, once for the same work."""
+        key = self.key
+        if self.desk.plan and key not in self.plans:
+            self.plans[key] = None
+            self._spawn(self._plan(key, self.desk.work))
+        kind = self.desk.pack
+        if kind in packs.SLOW and (key, kind) not in self.packed:
+            self.packed[key, kind] = None
+            self._spawn(self._pack(key, kind, self.desk.work))
+
+    def _spawn(self, work: Any) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
+
+    async def _plan(self, key: Key, work: Work) -> None:
+        self.plans[key] = await self._tried(advise, self.shared.workspace, work.setup, work.draft)
+        if isinstance(self.plans[key], Notice):
+            self.desk = replace(self.desk, plan=False)
+        self.desk = replace(self.desk, told=texts.say("told.planned"))
+        self.wake.set()
+
+    async def _pack(self, key: Key, kind: str, work: Work) -> None:
+        self.packed[key, kind] = await self._tried(packs.SLOW[kind], self.shared.workspace, work)
+        self.desk = replace(self.desk, told=texts.say("told.packed"))
+        self.wake.set()
+
+    async def _tried(self, function: Any, *arguments: Any) -> Any:
+        """Run a long job; what goes wrong becomes a notice."""
+        try:
+            return await self.shared.slow.run(function, *arguments)
+        except SupplychainError as error:
+            return state.notice_of(error)
+        except Exception as error:
+            LOG.error("job failed: %s", where(error))
+            return Notice("fault", texts.say("gate.fault"))
+
+    async def show(self) -> None:
+        """Send the page what changed, again and again, until the page is gone."""
+        while True:
+            await self.wake.wait()
+            self.wake.clear()
+            desk, seen = self.desk, self.seen
+            parts = await self.shared.quick.run(self.parts, desk)
+            if self.desk is not desk and self.wake.is_set():
+                continue  # something newer is on its way: what was drawn is stale
+            changed = {name: html for name, html in parts.items() if self.sent.get(name) != html}
+            self.sent |= changed
+            extra = {
+                "explain": {"hidden": not desk.asked},
+            }
+            message = {
+                "n": seen,
+                "parts": changed,
+                "set": extra,
+                "title": shell.title(desk),
+                "focus": desk.focus,
+                "tab": desk.tab,
+            }
+            if desk.told:
+                message["tell"] = desk.told + self._result(desk)
+            await self.session.send_custom_message("show", message)
+            self.desk = replace(self.desk, told="", focus="") if self.desk is desk else self.desk
+
+    def _result(self, desk: Desk) -> str:
+        reading = self.shared.workspace.kept("told", (work_key(desk.work),), lambda: None)
+        return f" {reading}" if reading else ""
+
+    def parts(self, desk: Desk) -> dict[str, str]:
+        """Return every part of the page, from what was measured before and what is measured now. Runs in a thread."""
+        workspace, work = self.shared.workspace, desk.work
+        notice = desk.notice
+        shown: dict[str, str] = {}
+        makers: tuple[tuple[str, Callable[[], str]], ...] = (
+            ("head", lambda: shell.head(desk, workspace)),
+            ("tools", lambda: shell.tools(desk)),
+            ("slots", lambda: shell.slots(desk)),
+            ("tabs", lambda: shell.tabs(desk)),
+            ("setup", lambda: side.setup(desk, workspace)),
+            ("changes", lambda: side.changes(desk, workspace)),
+            ("members", lambda: side.members(desk, workspace)),
+            ("add", lambda: side.add(desk, workspace)),
+            ("body", lambda: self._body(desk, workspace, work)),
+            ("explain", lambda: self._explained(desk, workspace, work) if desk.asked else ""),
+        )
+        for name, make in makers:
+            try:
+                shown[name] = make()
+            except SupplychainError as error:
+                notice = notice or state.notice_of(error)
+                shown[name] = shell.failed() if name == "body" else ""
+            except Exception as error:
+                LOG.error("%s failed: %s", name, where(error))
+                notice = notice or Notice("fault", texts.say("gate.fault"))
+                shown[name] = shell.failed() if name == "body" else ""
+        return {**shown, "notice": shell.notice(notice)}
+
+    def _body(self, desk: Desk, workspace: Workspace, work: Work) -> str:
+        if desk.tab == "plan":
+            made = self.plans.get(self.key)
+            failed = made if isinstance(made, Notice) else None
+            ready = None if isinstance(made, Notice) else made
+            return answers.plan(desk, ready, self.key in self.plans and made is None, failed, workspace)
+        if desk.tab == "scenario":
+            return answers.scenario(desk, self.session.id)
+        if desk.tab == "downloads":
+            return answers.downloads(desk, self.session.id, self._packs())
+        if desk.tab == "compare":
+            readings: list[Reading | None] = []
+            for draft in work.drafts:
+                try:
+                    readings.append(measure(workspace, work.setup, draft))
+                except SupplychainError:
+                    readings.append(None)
+            return results.compare(desk, readings)
+        reading = measure(workspace, work.setup, work.draft)
+        workspace.kept("told", (work_key(work),), lambda: results.summary(reading))
+        if desk.tab == "chokes":
+            return results.chokes(desk, reading)
+        if desk.tab == "network":
+            return pictures.network(desk, reading)
+        if desk.tab == "map":
+            return pictures.world(desk, reading, workspace)
+        return results.overview(desk, reading)
+
+    def _packs(self) -> dict[str, str]:
+        told = {}
+        for kind in packs.SLOW:
+            if (self.key, kind) in self.packed:
+                made = self.packed[self.key, kind]
+                told[kind] = "waiting" if made is None else f"!{made.title}" if isinstance(made, Notice) else "ready"
+        return told
+
+    def _explained(self, desk: Desk, workspace: Workspace, work: Work) -> str:
+        levels: list[Level] | None = None
+        failed = None
+        try:
+            levels = explain(workspace, work.setup, work.draft, asked(desk.asked[-1]))
+        except SupplychainError as error:
+            failed = state.notice_of(error)
+        return answers.explain(desk, levels, failed)
+
+    def end(self) -> None:
+        """The page was closed: nothing more runs for it."""
+        for task in list(self.tasks):
+            task.cancel()
+        self.plans.clear()
+        self.packed.clear()
+
+
+def work_key(work: Work) -> Key:
+    """Return what of the work can change a plan or a download."""
+    setup, draft = work.setup, work.draft
+    return (setup.buyer, ";".join(setup.products), setup.on, setup.policy, draft.key, draft.title)
+
+
+def build(setup: Setup) -> Built:
+    """Return the application for a setup; the data are read now. Raises the project's errors."""
+    workspace = Workspace.load(setup)
+    given = setup.with_(products=()) if not setup.products else setup
+    first = Work(given, (Draft(title=texts.say("slot.title", number=1), name="scenario-1"),))
+    shared = Shared(workspace, first, Jobs(2, "quick"), Jobs(1, "slow"))
+    shared.quick.ahead(measure, workspace, given, Draft())
+
+    def server(given_inputs: Inputs, _: Outputs, session: Session) -> None:
+        live = Live(session, shared, Desk(first))
+        shared.live[session.id] = live
+        shower = asyncio.get_running_loop().create_task(live.show())
+        live.tasks.add(shower)
+
+        @reactive.effect
+        @reactive.event(given_inputs.events)
+        def _take() -> None:
+            live.receive(given_inputs.events())
+
+        @session.on_ended
+        def _gone() -> None:
+            shared.live.pop(session.id, None)
+            live.end()
+
+        live.wake.set()
+
+    page = environment().get_template("page.html.j2").render(hatch=marks.hatch("hatch"))
+    app = App(ui.page_html(page), server, static_assets={"/assets": _HERE / "static"}, debug=False)
+    app.sanitize_errors = True
+    app.sanitize_error_msg = texts.say("gate.fault")
+    routes = app.starlette_app.router.routes
+    routes[:] = [route for route in routes if not getattr(route, "path", "").startswith("/session/")]
+    app.starlette_app.router.add_route("/scenario/{session}", _upload(shared), methods=["POST"])
+    app.starlette_app.router.add_route("/files/{session}/{name}", _download(shared), methods=["GET"])
+    routes.sort(key=lambda route: getattr(route, "path", "") == "")  # the static files come last: they take any path
+
+    def close() -> bool:
+        ended = [jobs.close(1.0) for jobs in (shared.quick, shared.slow)]
+        return all(ended)
+
+    return Built(app, app.ui["html"], close)  # type: ignore[index]
+
+
+def _upload(shared: Shared) -> Any:
+    async def upload(request: Request) -> Response:
+        live = shared.live.get(request.path_params["session"])
+        if live is None:
+            return PlainTextResponse(texts.say("gate.missing"), 404)
+        live.upload(await request.body(), request.query_params.get("name", "")[:120])
+        return PlainTextResponse("", 200)
+
+    return upload
+
+
+def _download(shared: Shared) -> Any:
+    async def download(request: Request) -> Response:
+        live = shared.live.get(request.path_params["session"])
+        name = request.path_params["name"]
+        if live is None or name not in packs.FILES:
+            return PlainTextResponse(texts.say("gate.missing"), 404)
+        kind = packs.FILES[name]
+        made = live.packed.get((live.key, kind)) if kind in packs.SLOW else None
+        if kind in packs.SLOW:
+            data = made.get(name) if isinstance(made, dict) else None
+        else:
+            work = live.desk.work
+            data = await shared.quick.run(packs.QUICK[kind], shared.workspace, work)
+        if data is None:
+            return PlainTextResponse(texts.say("gate.missing"), 404)
+        headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+        return Response(data, media_type=packs.media_type(name), headers=headers)
+
+    return download

@@ -1,0 +1,1 @@
+"""What is shown: tables arranged into the parts of the page, written by templates that escape every word."""
