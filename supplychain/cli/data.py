@@ -36,6 +36,10 @@ def check(
         Path | None, typer.Option("--fix", help="Write a copy with the mends that lose nothing to this new folder.")
     ] = None,
     html: Annotated[Path | None, typer.Option("--html", help="Write the faults as one HTML page to this file.")] = None,
+    encoding: Annotated[
+        str,
+        typer.Option("--encoding", help="Of CSV files that are not UTF-8: gbk, cp1252, utf-16... --fix writes UTF-8."),
+    ] = "utf-8",
     form: OutputFormat = Format.table,
     output: Output = None,
 ) -> None:
@@ -43,11 +47,12 @@ def check(
     from supplychain.cli.output import show_table
     from supplychain.errors import InputError
 
+    _known_encoding(encoding)
     if fix is not None:
-        _mend(package, fix, form)
-        package = fix
+        _mend(package, fix, form, encoding)
+        package, encoding = fix, "utf-8"
     try:
-        good = _read(package, strict)
+        good = _read(package, strict, encoding)
         _page(html, package, (), good.warnings)
     except InputError as error:
         _page(html, package, error.problems, error.warnings)
@@ -66,12 +71,25 @@ def check(
     show_table(_summary(good), form, output, title=f"{good.name}", notes=notes, record=record)
 
 
-def _mend(package: Path, fixed: Path, form: Format) -> None:
+def _known_encoding(name: str) -> None:
+    import codecs
+
+    from supplychain.errors import UsageError
+
+    try:
+        text = codecs.lookup(name)._is_text_encoding
+    except (LookupError, ValueError):
+        text = False
+    if not text:
+        raise UsageError(f"{name!r} is no encoding of text; such are utf-8, utf-16, gbk, big5, shift_jis, cp1252")
+
+
+def _mend(package: Path, fixed: Path, form: Format, encoding: str) -> None:
     """Write the mended copy and tell every mend."""
     from supplychain.cli.output import remark, show_table
     from supplychain.facts.mend import mend, write_mended
 
-    mended = mend(package)
+    mended = mend(package, encoding)
     write_mended(mended, fixed)
     if len(mended.mends) and form is Format.table:
         rest = len(mended.mends) - 4 * _SHOWN
@@ -90,11 +108,11 @@ def _page(html: Path | None, package: Path, errors: Sequence[Problem], warnings:
         write_text(fault_page(package.name, errors, warnings), html)
 
 
-def _read(path: Path, strict: bool) -> Package:
+def _read(path: Path, strict: bool, encoding: str = "utf-8") -> Package:
     """Read a package and let the room that uses it say whether it understands every cell."""
     from supplychain.facts.package import read_package
 
-    package = read_package(path, strict=strict)
+    package = read_package(path, strict=strict, encoding=encoding)
     if package.schema == "regimes":
         from supplychain.regimes.check import check_book
 

@@ -340,12 +340,20 @@ def _check_when(cells: pa.Array, column: Column, place: Place, problems: Problem
 
 
 def _check_urls(cells: pa.Array, column: Column, place: Place, problems: Problems) -> None:
-    def wrong(word: str) -> bool:
-        return bool(word) and not re.match(r"https?://\S+$", word)
-
-    _check_words(
-        cells, wrong, column, place, problems, "url", "a web address (http or https)", "write the whole address"
-    )
+    """Warn of what is no web address: it is text that changes no result, and is never made a link."""
+    odd = [word for word in pc.unique(cells).to_pylist() if word and not re.match(r"https?://\S+$", str(word))]
+    where = np.flatnonzero(pc.is_in(cells, value_set=pa.array(odd, cells.type)).to_numpy(zero_copy_only=False))
+    for position in where[:SHOWN]:
+        problems.warn(
+            "url",
+            f"{column.name} is a web address (http or https)",
+            "shown as text, not as a link; write the whole address",
+            file=place.file,
+            table=place.table,
+            row=int(place.rows[position]),
+            column=column.name,
+            value=cells[int(position)].as_py(),
+        )
 
 
 def _check_words(

@@ -75,7 +75,8 @@ def _decode(data: bytes, name: str, file: str, problems: Problems) -> str | None
             refuse("file-kind", f"a .csv file holds comma-separated text; this is {kind}", cure)
             return None
     if data[:2] in (b"\xff\xfe", b"\xfe\xff") or data[:200].count(b"\0") > len(data[:200]) // 4:
-        refuse("encoding", "text is UTF-8; this is UTF-16 or binary", 'save as "CSV UTF-8"')
+        cure = 'save as "CSV UTF-8", or read it with --encoding utf-16 where the command has that'
+        refuse("encoding", "text is UTF-8; this is UTF-16 or binary", cure, row=1)
         return None
     if b"\0" in data:
         line = data.count(b"\n", 0, data.index(b"\0")) + 1
@@ -88,13 +89,11 @@ def _decode(data: bytes, name: str, file: str, problems: Problems) -> str | None
         refuse(
             "encoding",
             "text is UTF-8",
-            f'byte 0x{data[error.start]:02x} at line {line} is not (Latin-1, Windows or GBK?): save as "CSV UTF-8"',
+            f"byte 0x{data[error.start]:02x} at line {line} (byte {error.start + 1:,} of the file) is not: save as "
+            f'"CSV UTF-8", or read it with --encoding {_likely(data)} where the command has that',
             row=line,
         )
         return None
-    if not text.endswith(("\n", "\r")):
-        rule, cure = "the last record ends its line", "the file may have been cut: compare its end with the original"
-        problems.warn("unended", rule, cure, file=file, table=name, row=text.count("\n") + 1)
     start = text[:2000].lstrip().lower()
     if start.startswith(("<!doctype", "<html", "<?xml", "<head")):
         refuse("file-kind", "a .csv file holds comma-separated text; this is a web page", "was it a login page?")
@@ -105,11 +104,53 @@ def _decode(data: bytes, name: str, file: str, problems: Problems) -> str | None
         return None
     if '"' in text:
         stray = _STRAY_QUOTE.search(text)
-        if stray:
+        if stray and _comma_separated(text, name, file, problems):
             line = text.count("\n", 0, stray.start()) + 1
             refuse("quote", 'a " inside a cell is doubled and the cell quoted', "quote the cell", stray.group(), line)
+        if stray:
             return None
+    _check_end(text, name, file, problems)
     return text
+
+
+def _comma_separated(text: str, name: str, file: str, problems: Problems) -> bool:
+    """Is the first line, taken by itself, a header of several columns? Quotes mean little in a file of another kind."""
+    header = text[: text.find("\n") + 1 or len(text)].strip("\r\n")
+    return "," in header or check_header([header], name, file, problems)
+
+
+def _check_end(text: str, name: str, file: str, problems: Problems) -> None:
+    """A last line without its end may be all that is left of a longer one: refused, unless its last cell is blank or
+    closed by a quote, when it can hardly have been cut there."""
+    if text.endswith(("\n", "\r")):
+        return
+    row = text.count("\n") + 1
+    rule, cure = "the last record ends its line", "the file may have been cut: compare its end with the original"
+    if text.endswith((",", '"')):
+        problems.warn("unended", rule, cure, file=file, table=name, row=row)
+    else:
+        value = text[-40:].splitlines()[-1]
+        cure += "; if it is whole, end its last line"
+        problems.add("unended", rule, cure, file=file, table=name, row=row, value=value)
+
+
+def _likely(data: bytes) -> str:
+    """Return the encoding that text which is not UTF-8 probably has: GBK when all of it is well-formed and Chinese."""
+    sample = data[:1_000_000]
+    sample = sample[: sample.rfind(b"\n") + 1] or sample
+    try:
+        text = sample.decode("gb18030")
+    except UnicodeDecodeError:
+        return "cp1252"
+    other = [character for character in text if not character.isascii()]
+    chinese = sum("\u4e00" <= character <= "\u9fff" for character in other)
+    return "gbk" if other and chinese > len(other) / 2 and _pairs(sample) else "cp1252"
+
+
+def _pairs(data: bytes) -> bool:
+    """Do bytes above 127 mostly stand in runs of two or more, as those of Chinese characters do?"""
+    runs = re.findall(rb"[\x80-\xff][\x40-\xff]*", data)
+    return sum(len(run) >= 4 for run in runs) * 2 >= len(runs)
 
 
 def _plain(data: bytes, text: str, name: str, file: str, problems: Problems) -> RawTable | None:

@@ -12,15 +12,15 @@ from pathlib import Path
 from typing import Any
 
 from supplychain.errors import EnvironmentFault, Problems, UsageError
+from supplychain.facts.child import Job, read_apart
 from supplychain.facts.csvfile import csv_grid, read_csv
-from supplychain.facts.parquetfile import read_parquet
 from supplychain.facts.raw import MAX_FILE, RawTable
-from supplychain.facts.workbook import read_workbook, workbook_grid
 
 DESCRIPTOR = "datapackage.json"
+UTF8 = "utf-8"
 # Files that belong in a data package beside its tables.
 _COMPANIONS = frozenset({"readme.md", "card.md", "licence", "license", "licence.md", "license.md", "manifest.json"})
-_READERS = {".csv": read_csv, ".parquet": read_parquet}
+_TABLES = (".csv", ".parquet")
 _MAX_DESCRIPTOR = 4_000_000
 
 
@@ -34,25 +34,27 @@ class Contents:
     hashes: dict[str, str]
 
 
-def read_contents(path: Path, problems: Problems) -> Contents:
-    """Read a folder or one workbook; faults go to `problems`.
+def read_contents(path: Path, problems: Problems, encoding: str = UTF8) -> Contents:
+    """Read a folder or one workbook; faults go to `problems`. CSV tables that are not UTF-8 are in `encoding`.
 
     Raises UsageError when `path` is not there and EnvironmentFault when the system refuses to read it.
     """
     if not path.exists() and not path.is_symlink():
         raise UsageError(f"there is no data package at {str(path)!r}")
     if path.is_dir():
-        return _read_folder(path, problems)
+        return _read_folder(path, problems, encoding)
     if path.suffix.lower() != ".xlsx":
         raise UsageError(f"{str(path)!r} is not a data package: give its folder, or one .xlsx workbook")
     data = _bytes(path, path.name, "", problems)
     if data is None:
         return Contents({}, {}, frozenset(), {})
-    descriptor, tables, failed = read_workbook(data, path.name, problems)
-    return Contents(descriptor, tables, failed, {path.name: _sha256(data)})
+    found = read_apart([Job("workbook", "", path.name, data)], problems)[0]
+    hashes = {path.name: _sha256(data)}
+    _unchanged(path.parent, hashes, problems)
+    return Contents(found.descriptor, found.tables, found.failed, hashes)
 
 
-def read_table_file(path: Path, problems: Problems) -> RawTable | None:
+def read_table_file(path: Path, problems: Problems, encoding: str = UTF8) -> RawTable | None:
     """Read one CSV or Parquet file, or the first sheet of a workbook, under the rules of packages.
 
     Raises UsageError when there is nothing at `path` or its name says another kind.
@@ -60,20 +62,45 @@ def read_table_file(path: Path, problems: Problems) -> RawTable | None:
     kind = path.suffix.lower()
     if not path.exists():
         raise UsageError(f"there is no file at {str(path)!r}")
-    if kind not in (*_READERS, ".xlsx"):
+    if kind not in (*_TABLES, ".xlsx"):
         raise UsageError(f"{path.name!r} is not a .csv, .parquet or .xlsx file")
     data = _bytes(path, path.name, "", problems)
     if data is None:
         return None
-    if kind != ".xlsx":
-        return _READERS[kind](data, path.stem, path.name, problems)
-    _, tables, _ = read_workbook(data, path.name, problems)
+    if kind == ".csv":
+        return _csv(data, path.stem, path.name, problems, encoding)
+    if kind == ".parquet":
+        return read_apart([Job("parquet", path.stem, path.name, data)], problems)[0].tables.get(path.stem)
+    tables = read_apart([Job("workbook", "", path.name, data)], problems)[0].tables
     if not tables and not problems.errors:
         problems.add("file-empty", "the workbook has a sheet with a header and rows", file=path.name)
     return next(iter(tables.values()), None)
 
 
-def read_grid(path: Path, problems: Problems) -> tuple[list[str], list[tuple[int, list[str]]]]:
+def _csv(data: bytes, name: str, file: str, problems: Problems, encoding: str) -> RawTable | None:
+    text = _utf8(data, name, file, problems, encoding)
+    return None if text is None else read_csv(text, name, file, problems)
+
+
+def _utf8(data: bytes, name: str, file: str, problems: Problems, encoding: str) -> bytes | None:
+    """Return the text as UTF-8, or None after a problem: it is neither that nor in the encoding that the user named."""
+    if encoding == UTF8:
+        return data
+    try:
+        if b"\0" not in data and data.decode():
+            return data
+    except UnicodeDecodeError:
+        pass
+    try:
+        return data.decode(encoding).encode()
+    except (UnicodeError, LookupError) as error:
+        line = data.count(b"\n", 0, getattr(error, "start", 0)) + 1
+        cure = f"give another --encoding ({error.reason if isinstance(error, UnicodeDecodeError) else error})"
+        problems.add("encoding", f"text is {encoding}", cure, file=file, table=name, row=line)
+        return None
+
+
+def read_grid(path: Path, problems: Problems, encoding: str = UTF8) -> tuple[list[str], list[tuple[int, list[str]]]]:
     """Read the cells of a CSV file or of the first sheet of a workbook whose header may repeat names: the header, and
     each record with its row number, padded to the header. Raises UsageError when there is no such file."""
     kind = path.suffix.lower()
@@ -84,7 +111,11 @@ def read_grid(path: Path, problems: Problems) -> tuple[list[str], list[tuple[int
     data = _bytes(path, path.name, "", problems)
     if data is None:
         return [], []
-    rows = csv_grid(data, path.name, problems) if kind == ".csv" else workbook_grid(data, path.name, problems)
+    if kind == ".csv":
+        text = _utf8(data, "", path.name, problems, encoding)
+        rows = csv_grid(text, path.name, problems) if text is not None else []
+    else:
+        rows = read_apart([Job("grid", "", path.name, data)], problems)[0].rows
     if not rows and not problems.errors:
         problems.add("file-empty", "the file has a header and records", file=path.name)
     if not rows or problems.errors:
@@ -99,22 +130,41 @@ def read_grid(path: Path, problems: Problems) -> tuple[list[str], list[tuple[int
     ]
 
 
-def _read_folder(folder: Path, problems: Problems) -> Contents:
+def _read_folder(folder: Path, problems: Problems, encoding: str) -> Contents:
     hashes: dict[str, str] = {}
     descriptor = _read_descriptor(folder, hashes, problems)
     tables: dict[str, RawTable] = {}
-    failed: set[str] = set()
-    for name, file in _table_files(folder, descriptor, problems).items():
-        data = _bytes(folder / file, file, name, problems)
-        raw = None
-        if data is not None:
-            hashes[file] = _sha256(data)
-            raw = _READERS[Path(file).suffix.lower()](data, name, file, problems)
-        if raw is None:
-            failed.add(name)
-        else:
+    apart: list[Job] = []
+    files = _table_files(folder, descriptor, problems)
+    for name, file in files.items():
+        data = _bytes(folder / file, file, name, problems, folder)
+        if data is None:
+            continue
+        hashes[file] = _sha256(data)
+        if file.lower().endswith(".parquet"):
+            apart.append(Job("parquet", name, file, data))
+            continue
+        raw = _csv(data, name, file, problems, encoding)
+        if raw is not None:
             tables[name] = raw
-    return Contents(descriptor, tables, frozenset(failed), dict(sorted(hashes.items())))
+    for found in read_apart(apart, problems):
+        tables.update(found.tables)
+    _unchanged(folder, hashes, problems)
+    failed = frozenset(files.keys() - tables.keys())
+    return Contents(descriptor, tables, failed, dict(sorted(hashes.items())))
+
+
+def _unchanged(folder: Path, hashes: dict[str, str], problems: Problems) -> None:
+    """Hash every file again: what changed while it was read may have been read half old, half new."""
+    for file, digest in hashes.items():
+        try:
+            with (folder / file).open("rb") as stream:
+                now = hashlib.file_digest(stream, "sha256").hexdigest()
+        except OSError:
+            now = ""
+        if now != digest:
+            rule, cure = "a file stays as it is while it is read", "something wrote to it: try again when that is done"
+            problems.add("changed", rule, cure, file=file)
 
 
 def _read_descriptor(folder: Path, hashes: dict[str, str], problems: Problems) -> dict[str, Any]:
@@ -173,14 +223,14 @@ def _table_files(folder: Path, descriptor: dict[str, Any], problems: Problems) -
     """Return the file (relative to the folder) of each table: the resources, then what lies beside them."""
     listed: dict[str, list[str]] = {}
     for entry in descriptor.get("resources", []):
-        if _inside(entry["path"], problems) and Path(entry["path"]).suffix.lower() in _READERS:
+        if _inside(entry["path"], problems) and Path(entry["path"]).suffix.lower() in _TABLES:
             listed.setdefault(entry["name"], []).append(entry["path"])
     known = {file for files in listed.values() for file in files}
     for entry in sorted(folder.iterdir(), key=lambda entry: entry.name):
         name = entry.name
         if name == DESCRIPTOR or name in known or name.startswith(".") or name.lower() in _COMPANIONS:
             continue
-        if entry.suffix.lower() in (*_READERS, ".xlsx") and not name.startswith("~$"):
+        if entry.suffix.lower() in (*_TABLES, ".xlsx") and not name.startswith("~$"):
             if descriptor.get("resources") and entry.stem.lower() not in listed:
                 _stray(name, problems)
             else:
@@ -228,14 +278,15 @@ def _inside(path: str, problems: Problems) -> bool:
     return True
 
 
-def _bytes(path: Path, shown: str, table: str, problems: Problems) -> bytes | None:
-    """Return the content of a regular file of the package, or None after a problem was added."""
+def _bytes(path: Path, shown: str, table: str, problems: Problems, folder: Path | None = None) -> bytes | None:
+    """Return the content of a regular file of the package in `folder` (by default where the file lies), or None after
+    a problem was added."""
 
     def refuse(code: str, rule: str, cure: str) -> None:
         problems.add(code, rule, cure, file=shown, table=table)
 
     try:
-        if path.is_symlink() and not _target_inside(path):
+        if not _target_inside(path, folder or path.parent):
             refuse("link-outside", "links of a package stay in its folder", "put the file itself there")
             return None
         status = path.stat()
@@ -260,9 +311,10 @@ def _bytes(path: Path, shown: str, table: str, problems: Problems) -> bytes | No
         raise EnvironmentFault(f"cannot read {str(path)!r}: {error}") from error
 
 
-def _target_inside(path: Path) -> bool:
+def _target_inside(path: Path, folder: Path) -> bool:
+    """Does what the path leads to, over whatever links, lie in the folder? A link must lead somewhere."""
     target = Path(os.path.realpath(path))
-    return target.is_relative_to(os.path.realpath(path.parent)) and target.exists()
+    return target.is_relative_to(os.path.realpath(folder)) and (target.exists() or not path.is_symlink())
 
 
 def _sha256(data: bytes) -> str:

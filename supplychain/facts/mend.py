@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 
 from supplychain.errors import Problems, UsageError
 from supplychain.facts.countries import is_country, likely_code
-from supplychain.facts.folder import DESCRIPTOR, read_contents
+from supplychain.facts.folder import DESCRIPTOR, UTF8, read_contents
 from supplychain.facts.raw import RawTable, guard
 from supplychain.facts.schema import LISTS, NUMERIC, Column, Table, schema
 from supplychain.facts.write import csv_bytes
@@ -40,15 +40,15 @@ class Mended:
     unread: tuple[str, ...]
 
 
-def mend(path: Path) -> Mended:
+def mend(path: Path, encoding: str = UTF8) -> Mended:
     """Return the package at `path` with the mends that lose nothing: headers as in the schema, stray spaces, yes/no,
     percents of fractions, thousands separators beside a decimal point, days written Y/M/D, exact names of countries,
-    upper-case identifiers (where no two become one), rows that repeat another whole.
+    upper-case identifiers (where no two become one), rows that repeat another whole, text in another `encoding`.
 
     Files that cannot be read at all are named in `unread`. Raises UsageError when there is nothing at `path`.
     """
     problems = Problems()
-    contents = read_contents(path, problems)
+    contents = read_contents(path, problems, encoding)
     name = contents.descriptor.get("supplychain", {}).get("schema")
     kind = schema(name if name in ("network", "regimes") else "regimes" if "controls" in contents.tables else "network")
     found: list[tuple[Any, ...]] = []

@@ -11,7 +11,7 @@ import pandas as pd
 
 from supplychain.errors import Problem, Problems
 from supplychain.facts import rules
-from supplychain.facts.folder import DESCRIPTOR, Contents, read_contents
+from supplychain.facts.folder import DESCRIPTOR, UTF8, Contents, read_contents
 from supplychain.facts.schema import NAMES, Schema, schema
 from supplychain.facts.tables import Loaded, check_periods, check_references, empty, load
 from supplychain.facts.write import write_package
@@ -51,18 +51,24 @@ class Package:
 
 
 def read_package(
-    path: Path | str, schema_name: str | None = None, *, strict: bool = False, over: Package | None = None
+    path: Path | str,
+    schema_name: str | None = None,
+    *,
+    strict: bool = False,
+    over: Package | None = None,
+    encoding: str = UTF8,
 ) -> Package:
     """Read and check the data package at `path` (a folder, or one .xlsx file).
 
     `schema_name` is "network" or "regimes"; by default the package's datapackage.json says which, or else its tables
     do. With `strict`, faults of form (see STRICT) are refused too. With `over`, the package is meant to be laid over
-    that one: it may leave tables out and refer to the other's rows. Raises InputError with every fault found,
-    UsageError when there is nothing at `path`, EnvironmentFault when it cannot be read.
+    that one: it may leave tables out and refer to the other's rows. CSV tables that are not UTF-8 are in
+    `encoding`. Raises InputError with every fault found, UsageError when there is nothing at `path`, EnvironmentFault
+    when it cannot be read.
     """
     source = Path(path)
     problems = Problems(strict=strict, strict_codes=STRICT)
-    contents = read_contents(source, problems)
+    contents = read_contents(source, problems, encoding)
     kind = _schema(schema_name, contents, problems)
     if kind is None:
         problems.raise_if_any()
@@ -71,7 +77,7 @@ def read_package(
     check_references(loaded, kind, problems, contents.failed, over.tables if over else {})
     check_periods(loaded, problems)
     if kind.name == "network":  # the grammar of a regime book is checked by the room that reads it, `regimes`
-        rules.check(loaded, problems)
+        rules.check(loaded, problems, over.tables if over else {})
     problems.raise_if_any()
     name = contents.descriptor.get("name")
     return Package(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from graphlib import CycleError, TopologicalSorter
 from typing import Any
@@ -18,11 +19,17 @@ TOLERANCE = 0.025  # published shares are rounded: sums up to 1.025 are scaled b
 _UNSOURCED = r"^(none|unverified)(;(none|unverified))*$"
 _UNSURE = ("estimate", "assumption")
 
+# What the capacity of a site is counted in; "300 mm wafers/month" and "wafers/month (plan)" are such units too.
+COUNTED = ("wafers", "units", "pieces", "systems", "sets", "tools", "licences", "t", "kg", "g", "m3", "m2", "l", "MWh")
+PERIODS = ("year", "quarter", "month", "week", "day")
+_SITE_UNIT = re.compile(rf"share of \S.*|fraction|(?:.* )?(?:{'|'.join(COUNTED)})/(?:{'|'.join(PERIODS)})(?: .*)?")
+
 Tables = Mapping[str, Loaded]
 
 
-def check(tables: Tables, problems: Problems) -> None:
-    """Apply every rule to a network package; faults and oddities go to `problems`."""
+def check(tables: Tables, problems: Problems, below: Mapping[str, pd.DataFrame] | None = None) -> None:
+    """Apply every rule to a network package; faults and oddities go to `problems`. `below` are the tables of the
+    package that this one is laid over."""
     weight_shares_sum_to_one(tables, problems)
     weight_has_one_basis(tables, problems)
     aggregates_are_acyclic(tables, problems)
@@ -34,6 +41,8 @@ def check(tables: Tables, problems: Problems) -> None:
     none_stands_alone(tables, problems)
     plants_have_one_place(tables, problems)
     units_agree(tables, problems)
+    figures_have_a_unit(tables, problems, below or {})
+    periods_are_not_mixed(tables, problems)
     costs_have_a_currency(tables, problems)
     lanes_have_one_end(tables, problems)
     parts_sum_to_one(tables, problems)
@@ -129,13 +138,19 @@ def capital_and_knowledge_have_a_lifetime(tables: Tables, problems: Problems) ->
 
 
 def relations_stand_once(tables: Tables, problems: Problems) -> None:
-    """An item requires another once in each role, and never itself."""
+    """An item requires another once in each role, and never itself; one lane joins a supply to a buyer (each year)."""
     loaded = tables["requirements"]
     frame = loaded.frame
     twice = np.flatnonzero(frame.duplicated(["item", "requires", "role"]).to_numpy(dtype=bool))
     pairs = (frame["item"] + " requires " + frame["requires"]).to_numpy()
     rule, cure = "an item requires another once in each role", "merge the rows"
     report(problems, twice, list(pairs[twice]), "relation-twice", rule, cure, loaded.place, "requires")
+    lanes = tables["lanes"]
+    ends = ["from_supply", "to_supply", "to_plant", "year"]
+    again = np.flatnonzero(lanes.frame.duplicated(ends).to_numpy(dtype=bool))
+    named = (lanes.frame["from_supply"] + " to " + lanes.frame["to_supply"] + lanes.frame["to_plant"]).iloc[again]
+    rule, cure = "one lane joins a supply to a buyer", "merge the lanes"
+    report(problems, again, named.tolist(), "relation-twice", rule, cure, lanes.place, "from_supply")
     own = np.flatnonzero(((frame["item"] == frame["requires"]) & (frame["item"] != "")).to_numpy(dtype=bool))
     rule, cure = "an item does not require itself", "name the input, or drop the row"
     report(problems, own, list(pairs[own]), "self-requirement", rule, cure, loaded.place, "requires")
@@ -221,6 +236,51 @@ def units_agree(tables: Tables, problems: Problems) -> None:
     report(problems, where, frame["item"].iloc[where].tolist(), "unit", rule, cure, loaded.place, "unit")
 
 
+def figures_have_a_unit(tables: Tables, problems: Problems, below: Mapping[str, pd.DataFrame]) -> None:
+    """A volume or price of an item and the capacity of a site have a unit; a site's unit is one that people count in
+    per year, month or day, with any words around it."""
+    loaded = tables["items"]
+    frame = loaded.frame
+    known: list[str] = below["items"].loc[below["items"]["unit"] != "", "item"].tolist() if "items" in below else []
+    lacking = (frame["world_volume"].notna() | frame["price_usd"].notna()) & (frame["unit"] == "")
+    lacking &= ~frame["item"].isin(known)
+    where = np.flatnonzero(lacking.to_numpy(dtype=bool))
+    rule, cure = "a volume or a price of an item has a unit", "fill unit, e.g. t"
+    report(problems, where, frame["item"].iloc[where].tolist(), "unit", rule, cure, loaded.place, "unit")
+    loaded = tables["sites"]
+    frame = loaded.frame
+    where = np.flatnonzero((frame["capacity"].notna() & (frame["unit"] == "")).to_numpy(dtype=bool))
+    rule, cure = "a capacity has a unit", "fill unit, e.g. wafers/month"
+    report(problems, where, frame["site"].iloc[where].tolist(), "unit", rule, cure, loaded.place, "unit")
+    odd = [text for text in frame["unit"].unique() if text and not _SITE_UNIT.fullmatch(text)]
+    where = np.flatnonzero(frame["unit"].isin(odd).to_numpy(dtype=bool))
+    rule = f"unit is {', '.join(COUNTED)} per {', '.join(PERIODS)}, such as wafers/month, or 'share of ...'"
+    report(problems, where, frame["unit"].iloc[where].tolist(), "unit", rule, "write it so", loaded.place, "unit")
+
+
+def periods_are_not_mixed(tables: Tables, problems: Problems) -> None:
+    """Capacities of one product that are per month here and per year there are easily misread: warn at the rarer."""
+    loaded = tables["sites"]
+    frame = loaded.frame
+    parts = frame["unit"].str.extract(r"^(?P<what>.*)/(?P<per>\w+)$").fillna("")  # a remark after it tells them apart
+    parts = parts.assign(product=frame["product"])[(parts["per"] != "") & frame["capacity"].notna()]
+    for (product, what), group in parts.groupby(["product", "what"], sort=True):
+        counts = group["per"].value_counts(sort=False).sort_index().sort_values(kind="stable")
+        if len(counts) < 2:
+            continue
+        for position in group.index[(group["per"] != counts.index[-1]).to_numpy(dtype=bool)][:SHOWN]:
+            problems.warn(
+                "mixed-periods",
+                f"capacities of {product or 'one product'} in {what} are per {counts.index[-1]} elsewhere",
+                "give all of them for one period, or say after the unit why not",
+                file=loaded.file,
+                table=loaded.name,
+                row=loaded.row(position),
+                column="unit",
+                value=frame["unit"].iloc[position],
+            )
+
+
 def costs_have_a_currency(tables: Tables, problems: Problems) -> None:
     """A cost without its currency is not a cost."""
     loaded = tables["supplies"]
@@ -284,7 +344,10 @@ def _sums(loaded: Loaded, mask: np.ndarray, key: list[str], problems: Problems) 
     frame = loaded.frame.loc[mask, [*key, "share"]]
     frame = frame.assign(position=np.flatnonzero(mask))
     # Sorted before adding, so that the sum does not hang on the order of the rows.
-    groups = frame.sort_values([*key, "share"]).groupby(key).agg(total=("share", "sum"), first=("position", "min"))
+    if frame.empty:
+        return
+    grouped = frame.sort_values([*key, "share"]).groupby(key)
+    groups = pd.DataFrame({"total": grouped["share"].sum(), "first": grouped["position"].min()})
     over = groups[groups["total"] > 1 + 1e-9].reset_index()
     for names, total, first in zip(over[key].to_numpy(), over["total"], over["first"], strict=True):
         name = ", ".join(str(part) for part in names if part)
@@ -298,17 +361,23 @@ def _sums(loaded: Loaded, mask: np.ndarray, key: list[str], problems: Problems) 
 
 
 def _acyclic(loaded: Loaded, key: str, column: str, edges: list[tuple[str, str]], problems: Problems) -> None:
+    """Report circles, each once: when one is found its members are taken out and the rest is searched again."""
     graph: dict[str, set[str]] = {}
     for start, end in sorted(edges):
         graph.setdefault(start, set()).add(end)
-    try:
-        TopologicalSorter({node: sorted(ends) for node, ends in sorted(graph.items())}).prepare()
-    except CycleError as error:
-        cycle = list(reversed(error.args[1]))
+    for _ in range(SHOWN):
+        try:
+            TopologicalSorter({node: sorted(ends) for node, ends in sorted(graph.items())}).prepare()
+            return
+        except CycleError as error:
+            cycle = list(reversed(error.args[1]))
+        first = cycle.index(min(cycle))  # told from its first id on, wherever the search met it
+        cycle = [*cycle[first:-1], *cycle[:first], cycle[first]]
         rows = np.flatnonzero(loaded.frame[key].isin(cycle).to_numpy(dtype=bool))
+        named = " -> ".join(cycle[:12]) + (f" ... ({len(cycle) - 1:,} in all)" if len(cycle) > 12 else "")
         problems.add(
             "cycle",
-            f"{column} makes no circle",
+            f"{column} makes no circle: {named}",
             f"break it at one of rows {', '.join(str(loaded.row(row)) for row in rows[:SHOWN])}",
             file=loaded.file,
             table=loaded.name,
@@ -316,3 +385,5 @@ def _acyclic(loaded: Loaded, key: str, column: str, edges: list[tuple[str, str]]
             column=column,
             value=" -> ".join(cycle),
         )
+        for node in cycle:
+            graph.pop(node, None)

@@ -7,7 +7,7 @@ Columns of the schema table:
   ``number``, ``integer``, ``year``, ``boolean``, ``date`` (YYYY-MM-DD; YYYY-MM and YYYY are read as their first day),
   ``when`` (a date kept as written, with an optional ``c.``), ``country`` (ISO 3166-1 alpha-3), ``url``.
 - ``required``: ``yes`` = no cell may be blank; ``column`` = the column must be there, its cells may be blank; for a
-  table, ``yes`` = the table must be there and have rows.
+  table, ``yes`` = the table must be there and have rows; ``empty`` = its file may hold a header alone.
 - ``key``: ``yes`` on each column of the table's key. ``references``: ``table.column`` in which every value must occur.
 - ``values``: the only values allowed (one that ends in ``:`` allows every code with that prefix); beside
   ``references``, literals allowed in addition.
@@ -50,10 +50,11 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """One table: whether it must be there, and its columns in canonical order."""
+    """One table: whether it must be there, whether a header alone says something, its columns in canonical order."""
 
     name: str
     required: bool
+    may_be_empty: bool
     description: str
     columns: tuple[Column, ...]
 
@@ -112,7 +113,13 @@ def parse(name: str, text: str) -> Schema:
     return Schema(
         name,
         tuple(
-            Table(table, head["required"] == "yes", head["description"], tuple(columns[table]))
+            Table(
+                table,
+                head["required"] == "yes",
+                head["required"] == "empty",
+                head["description"],
+                tuple(columns[table]),
+            )
             for table, head in heads.items()
         ),
     )

@@ -51,8 +51,11 @@ def load(raw: RawTable, table: Table, problems: Problems) -> Loaded:
     found = _match_header(raw, table, problems)
     keep = _record_rows(raw, found, problems)
     rows = raw.rows[keep]
-    if table.required and not len(rows) and not problems_in(problems, raw.file):
-        problems.add("table-empty", "a required table has rows", "add rows", file=raw.file, table=table.name)
+    # A workbook to fill in has a sheet for every table; a file that holds nothing is a loss or a leftover.
+    expected = table.required or not (table.may_be_empty or "!" in raw.file)
+    if expected and not len(rows) and not problems_in(problems, raw.file):
+        cure = "add rows" if table.required else "add rows, or delete the file: a table without a file is empty"
+        problems.add("table-empty", "a table has rows", cure, file=raw.file, table=table.name, row=1)
     place = Place(raw.file, table.name, rows)
     selection = None if keep.all() else pa.array(np.flatnonzero(keep))
     typed: dict[str, pd.Series] = {}

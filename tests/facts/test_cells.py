@@ -223,8 +223,11 @@ def test_control_codes_name_a_known_list() -> None:
 
 
 @pytest.mark.parametrize("text", ["javascript:alert(1)", "file:///etc/passwd", "example.org", "https://a b"])
-def test_only_web_addresses_are_links(text: str) -> None:
-    assert [p.code for p in read(URL, text)[1].errors] == ["url"]
+def test_what_is_no_web_address_is_kept_as_text_and_told(text: str) -> None:
+    values, problems = read(URL, text)
+    assert list(values) == [text]
+    assert not problems.errors
+    assert [(p.code, p.row) for p in problems.warnings] == [("url", 2)]
 
 
 def test_hostile_text_is_kept_as_text() -> None:

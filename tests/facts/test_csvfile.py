@@ -86,7 +86,14 @@ def test_byte_order_marks_and_line_ends_change_nothing(start: bytes, end: bytes)
 
 def test_a_file_without_a_last_line_end_may_have_been_cut() -> None:
     problems = Problems()
-    assert read_csv(b"item,name\na,A\nb,B", "items", "items.csv", problems) is not None
+    read_csv(b"item,name\na,A\nb,B", "items", "items.csv", problems)
+    assert [(problem.code, problem.row) for problem in problems.errors] == [("unended", 3)]
+
+
+@pytest.mark.parametrize("end", [b"b,", b'b,"B"'])
+def test_a_last_cell_that_is_blank_or_quoted_was_hardly_cut(end: bytes) -> None:
+    problems = Problems()
+    assert read_csv(b"item,name\na,A\n" + end, "items", "items.csv", problems) is not None
     assert [(problem.code, problem.row) for problem in problems.warnings] == [("unended", 3)]
     assert not problems.errors
 

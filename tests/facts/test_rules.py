@@ -98,6 +98,7 @@ def test_a_lane_has_one_end_and_parts_sum_to_one(small: Path) -> None:
     (small / "datapackage.json").write_text(descriptor)
     (small / "lanes.csv").write_text(lanes)
     assert places(refused(small)) == {
+        ("relation-twice", "lanes.csv", 3, "from_supply"),
         ("share-sum", "lanes.csv", 2, "share"),
         ("lane-end", "lanes.csv", 4, "to_supply"),
         ("lane-end", "lanes.csv", 5, "to_supply"),
