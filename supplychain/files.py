@@ -32,7 +32,7 @@ class Witness:
     """What hears of every target that is put in place; ``seal`` may add files to a folder before it is."""
 
     targets: list[Path] = field(default_factory=list)
-    remarks: list[str] = field(default_factory=list)
+    remarks: list[tuple[str, str]] = field(default_factory=list)
     seal: Callable[[Path, Path], None] | None = None
 
 
@@ -162,7 +162,7 @@ def _taken(lock: Path, target: Path) -> int:
                 owner = _owner(handle)
                 if not owner or not alive(owner):
                     if owner:
-                        remark(f"{target}: the lock of process {owner}, which is gone, was taken over")
+                        remark("taken-over", f"{target}: the lock of process {owner}, which is gone, was taken over")
                     return handle
             owner = _owner(handle)
         except OSError as error:
@@ -199,11 +199,11 @@ def alive(process: int) -> bool:
     return True
 
 
-def remark(text: str) -> None:
+def remark(code: str, text: str) -> None:
     """Tell the witness something that is no fault but should be known."""
     witness = _WITNESS.get()
     if witness is not None:
-        witness.remarks.append(text)
+        witness.remarks.append((code, text))
 
 
 def _tell(target: Path) -> None:

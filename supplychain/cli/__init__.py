@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from functools import wraps
 from importlib import import_module
@@ -18,9 +19,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 # Each module registers its commands; heavy libraries are imported inside the commands, so `--help` stays fast.
-_GROUPS = ("report", "analysis", "structure", "sourcing", "whatif", "law", "data", "exchange")
+_GROUPS = ("report", "analysis", "structure", "sourcing", "whatif", "law", "data", "exchange", "app")
 
-EXIT_BUG, EXIT_USAGE, EXIT_ENVIRONMENT, EXIT_INTERRUPTED = 1, 2, 5, 130
+EXIT_BUG, EXIT_USAGE, EXIT_ENVIRONMENT, EXIT_INTERRUPTED, EXIT_TERMINATED = 1, 2, 5, 130, 143
 
 
 def _quietly(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -77,6 +78,8 @@ def build() -> typer.Typer:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and end the process with the design's exit code."""
+    # A polite request to end is met as an interrupt is: workers ended, remains removed.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(EXIT_TERMINATED))
     sys.exit(run(arguments))
 
 
@@ -99,7 +102,9 @@ def run(arguments: Sequence[str] | None = None) -> int:
         # The reader (`| head`) has gone: give the flush at exit somewhere to go.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except (OSError, MemoryError) as error:
-        typer.echo(f"environment: {error}", err=True)
+    except (OSError, MemoryError, ImportError) as error:
+        if isinstance(error, ImportError) and str(error.name).startswith("supplychain"):
+            raise  # a part of our own that is missing is our bug
+        typer.echo(f"environment: {error or type(error).__name__}", err=True)
         return EXIT_ENVIRONMENT
     return code if isinstance(code, int) else 0

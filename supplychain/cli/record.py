@@ -67,7 +67,7 @@ def recorded(command: Callable[..., Any]) -> Callable[..., Any]:
 def _writes(name: str, parameter: Parameter) -> bool:
     """Say whether a parameter names what is written; the folder that `overlay` takes as its argument is read."""
     if name == "folder":
-        return any("--output" in (getattr(told, "param_decls", ()) or ()) for told in parameter.annotation.__metadata__)
+        return any(told.default == "--output" for told in parameter.annotation.__metadata__)
     return name in _WRITES
 
 
@@ -121,6 +121,8 @@ def _keep(command: Callable[..., Any], named: dict[str, Any], targets: dict[str,
                     _manifest_of(target, body(), started, witness)
     finally:
         _CASES.reset(token)
+    for _, text in witness.remarks if not named.get("quiet") else ():
+        typer.echo(f"warning: {text}", err=True)
     return code
 
 

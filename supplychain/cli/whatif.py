@@ -226,7 +226,7 @@ def sweep(
         )
         with opened(folder, plan) as store:
             if cluster:
-                work.run_cluster(store, cluster, workers or work.cores(), step)
+                work.run_cluster(store, cluster, workers or work.cores(), step, timeout)
             else:
                 work.run_local(store, workers or work.cores(), timeout, step)
             table = store.table()

@@ -36,8 +36,11 @@ _LIBRARIES = (
     "pulp",
     "pyarrow",
     "pydantic",
+    "python-pptx",
     "scipy",
+    "typst",
     "vl-convert-python",
+    "xlsxwriter",
 )
 
 
@@ -172,9 +175,9 @@ def computed(solves: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     }
 
 
-def remarks(texts: Sequence[str]) -> list[dict[str, Any]]:
+def remarks(noticed: Sequence[tuple[str, str]]) -> list[dict[str, Any]]:
     """Return what was noticed while writing, as warnings."""
-    return [{"code": "taken-over", "rule": text} for text in texts]
+    return [{"code": code, "rule": text} for code, text in noticed]
 
 
 def read(folder: Path) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from typing import Any, Final
 import pandas as pd
 
 from supplychain.errors import UsageError
-from supplychain.files import locked, make_folder, replace_file
+from supplychain.files import locked, make_folder, remark, replace_file
 from supplychain.locate import datasets, models
 from supplychain.whatif.sweep import Plan, plan_text, results_table
 
@@ -35,6 +35,11 @@ class Store:
     plan: Plan
     done: dict[int, dict[str, Any]]
     failed: dict[int, str]
+
+    @property
+    def plan_file(self) -> Path:
+        """The plan as text, for workers to read once each."""
+        return (self.folder / _PLAN).resolve()
 
     def add(self, number: int, text: str) -> None:
         """Keep the outcomes of a finished run."""
@@ -61,6 +66,8 @@ class Store:
         self.table().to_parquet(buffer, index=False, compression="zstd")
         path = self.folder / TABLE
         replace_file(path, buffer.getvalue())
+        if not self.failed:
+            (self.folder / _FAILED).unlink(missing_ok=True)
         return path
 
 
@@ -108,6 +115,8 @@ def _read(folder: Path, plan: Plan) -> dict[int, dict[str, Any]]:
             record = json.loads(path.read_text(encoding="utf-8"))
             if record["run"] == int(path.stem) < plan.runs:
                 found[record["run"]] = record
+                continue
         except (OSError, ValueError, KeyError, TypeError):
-            continue
+            pass
+        remark("damaged-checkpoint", f"{path} is damaged: that run is computed again")
     return found

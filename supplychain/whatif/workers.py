@@ -7,9 +7,7 @@ text.
 
 from __future__ import annotations
 
-import hashlib
 import os
-import tempfile
 import time
 from asyncio import CancelledError
 from collections import deque
@@ -30,6 +28,8 @@ from supplychain.whatif.store import Store
 from supplychain.whatif.sweep import plan_text, run_text
 
 _GONE: Final = frozenset({"FutureCancelledError", "CancelledError", "CommClosedError", "ClosedClientError"})
+_PATIENCE: Final = "20s"  # how long a scheduler may take to answer
+_QUEUED: Final = 4  # runs handed to each worker of a cluster, so that none waits for work
 RETRIES: Final = 2  # times that a run whose worker died is tried again
 Step = Callable[[str], None]
 Job = Callable[[str, int], str]
@@ -57,22 +57,21 @@ def run_local(
     clock = _Clock(store, step)
     strikes: dict[int, int] = {}
     waiting = deque(store.missing)
-    with _shared(plan_text(store.plan)) as path:
-        while waiting:
-            # After a death the runs that were in flight are suspects: they are tried one by one until they are cleared.
-            alone = deque(number for number in waiting if strikes.get(number))
-            batch = alone or waiting
-            width = 1 if alone else workers
-            killed, hung = _pool(store, batch, path, width, timeout, clock, job or _from_file)
-            for number in [*killed, *hung]:
-                strikes[number] = strikes.get(number, 0) + 1
-            # Only a run that was alone is known to be the one that died or hung.
-            for number in hung if width == 1 else ():
-                store.fail(number, f"took longer than {timeout:g} seconds")
-            for number in killed if width == 1 else ():
-                if strikes[number] > RETRIES:
-                    store.fail(number, f"its worker died {strikes[number]} times")
-            waiting = deque(number for number in store.missing if number not in store.failed)
+    while waiting:
+        # After a death the runs that were in flight are suspects: they are tried one by one until they are cleared.
+        alone = deque(number for number in waiting if strikes.get(number))
+        batch = alone or waiting
+        width = 1 if alone else workers
+        killed, hung = _pool(store, batch, str(store.plan_file), width, timeout, clock, job or _from_file)
+        for number in [*killed, *hung]:
+            strikes[number] = strikes.get(number, 0) + 1
+        # Only a run that was alone is known to be the one that died or hung.
+        for number in hung if width == 1 else ():
+            store.fail(number, f"took longer than {timeout:g} seconds")
+        for number in killed if width == 1 else ():
+            if strikes[number] > RETRIES:
+                store.fail(number, f"its worker died {strikes[number]} times")
+        waiting = deque(number for number in store.missing if number not in store.failed)
 
 
 def _pool(
@@ -117,11 +116,19 @@ def _end(pool: ProcessPoolExecutor) -> None:
             process.kill()
 
 
-def run_cluster(store: Store, address: str, workers: int, step: Step | None = None) -> None:
+def run_cluster(
+    store: Store,
+    address: str,
+    workers: int,
+    step: Step | None = None,
+    timeout: float = 600.0,
+    job: Job = run_text,
+) -> None:
     """Compute all missing runs on a Dask cluster: ``local`` starts one here, else the address of a scheduler.
 
-    Raises UsageError without the optional package, EnvironmentFault when the cluster cannot be reached or runs another
-    version of this program.
+    A run that has not come back after ``timeout`` seconds, and as many for each that may wait before it at its worker,
+    is listed as failed. Raises UsageError without the optional package, EnvironmentFault when the cluster cannot be
+    reached or runs another version of this program.
     """
     try:
         distributed: Any = import_module("distributed")
@@ -138,23 +145,25 @@ def run_cluster(store: Store, address: str, workers: int, step: Step | None = No
             )
         plan = client.scatter(text, broadcast=True, hash=False)
         waiting = deque(store.missing)
-        running = distributed.as_completed()
-        flying: dict[str, int] = {}
-
-        def launch() -> None:
-            while waiting and len(flying) < 4 * max(workers, len(client.scheduler_info()["workers"])):
+        flying: dict[Any, tuple[int, float]] = {}
+        while waiting or flying:
+            while waiting and len(flying) < _QUEUED * max(workers, len(client.scheduler_info()["workers"])):
                 number = waiting.popleft()
-                future = client.submit(run_text, plan, number, pure=False, retries=RETRIES)
-                flying[future.key] = number
-                running.add(future)
-
-        launch()
-        for future in running:
-            number = flying.pop(future.key)
-            _keep(store, number, lambda future=future: _from_cluster(future))  # type: ignore[misc]
-            future.release()
-            clock.tick()
-            launch()
+                future = client.submit(job, plan, number, pure=False, retries=RETRIES)
+                flying[future] = number, time.monotonic()
+            try:
+                done = distributed.wait(list(flying), timeout=1.0, return_when="FIRST_COMPLETED").done
+            except TimeoutError:
+                done = [future for future, (_, began) in flying.items() if time.monotonic() - began > _QUEUED * timeout]
+                for future in done:
+                    store.fail(flying.pop(future)[0], f"no answer within {_QUEUED} x {timeout:g} seconds")
+                    future.cancel(force=True)
+                continue
+            for future in done:
+                number, _ = flying.pop(future)
+                _keep(store, number, lambda future=future: _from_cluster(future))  # type: ignore[misc]
+                future.release()
+                clock.tick()
 
 
 def _from_cluster(future: Any) -> str:
@@ -171,7 +180,7 @@ def _from_cluster(future: Any) -> str:
 def _client(distributed: Any, address: str, workers: int) -> Iterator[Any]:
     if address != "local":
         try:
-            client = distributed.Client(address, timeout="20s")
+            client = distributed.Client(address, timeout=_PATIENCE)
         except (OSError, TimeoutError) as error:
             raise EnvironmentFault(f"no Dask scheduler answers at {address}: {error}") from None
         try:
@@ -216,15 +225,6 @@ def _keep(store: Store, number: int, result: Callable[[], str]) -> None:
         store.fail(number, f"{type(error).__name__}: {error}".splitlines()[0])
     else:
         store.add(number, text)
-
-
-@contextmanager
-def _shared(text: str) -> Iterator[str]:
-    """Give the path of a file that holds the plan, for workers to read once each."""
-    with tempfile.TemporaryDirectory(prefix="supplychain-sweep-") as folder:
-        path = Path(folder) / f"{hashlib.sha256(text.encode()).hexdigest()}.json"
-        path.write_text(text, encoding="utf-8")
-        yield str(path)
 
 
 @lru_cache(maxsize=2)

@@ -23,3 +23,9 @@ def hangs(path: str, number: int) -> str:
     """Run 0 does not come back."""
     time.sleep(60 if number == 0 else 0)
     return json.dumps({"run": number, "scenario": "x", "draw": number, "in_force_12_short": 1.0})
+
+
+def hangs_anywhere(text: str, number: int) -> str:
+    """Run 1 does not come back for a while."""
+    time.sleep(4 if number == 1 else 0)
+    return json.dumps({"run": number, "scenario": "x", "draw": number, "in_force_12_short": 1.0})
