@@ -8,7 +8,7 @@ import numpy as np
 from numba import njit
 from scipy import sparse
 
-from benchmarks import Row, peak_gb, timed
+from benchmarks import Row, fastest, peak_gb, timed
 from supplychain.analysis.cascade import Gates, cascade
 from supplychain.analysis.wave import DROP, Wave
 from supplychain.network import CAPITAL, CONSUMABLE, ESSENTIAL, IMPORTANT, KNOWLEDGE, Compiled, Floats
@@ -103,17 +103,21 @@ def _one_size(n: int, links: int, sweep: bool) -> list[Row]:
     node = np.random.default_rng(1).random(n) * 0.1
     own, base, market = np.zeros(n), np.zeros(0), np.zeros(compiled.n_markets)
     wave.full_pass(own, base, market, node)
-    floor = timed(lambda: _gather(node, compiled.offer_supply), 7)
-    once = timed(lambda: wave.full_pass(own, base, market, node), 7)
+    _gather(node, compiled.offer_supply.astype(np.uint32))
+    places = compiled.offer_supply.astype(np.uint32)
+    floor = fastest(lambda: _gather(node, places), 15)
+    once = fastest(lambda: wave.full_pass(own, base, market, node), 15)
     shock = remove_supplies(compiled, [str(compiled.supply_ids[n // 3])])
     wave.one(shock)
     alone = timed(lambda: wave.one(shock))
     plain = timed(lambda: _plain(compiled, shock.own_lost.toarray()[:, 0]), 1)
     batched = timed(lambda: cascade(compiled, shock, (HORIZON,)), 1)
+    target, met = ("<= 3 s, <= 3 GB", alone <= 3.0 and peak_gb() <= 3.0) if n >= 1_000_000 else ("", None)
     memory = f"peak {peak_gb():.1f} GB; {ready:.1f} s to order the network once"
+    speed = f"{once / links * 1e9:.1f} ns a link, a bare gather {floor / links * 1e9:.1f}"
     found = [
-        Row("cascade: one full pass", case, once, "gather floor", floor, "<= 3x", once <= 3 * floor),
-        Row("cascade: one shock, compiled", case, alone, "plain scipy loop", plain, "<= 3 s", alone <= 3.0, memory),
+        Row("cascade: one full pass", case, once, "gather floor", floor, "<= 3x", once <= 3 * floor, speed),
+        Row("cascade: one shock, compiled", case, alone, "plain scipy loop", plain, target, met, memory),
         Row("cascade: one shock, batched scipy", case, batched, "plain scipy loop", plain),
     ]
     if not sweep:

@@ -32,7 +32,7 @@ from supplychain.sourcing.tiling import build
 SIZES = {10_000: (20, 6, 62), 100_000: (40, 12, 178), 1_000_000: (100, 12, 713)}
 TARGET_SECONDS = {100_000: 1.5, 1_000_000: 12.0}
 LEVEL, PRICE = 0.9, 0.5
-PATIENCE = 120.0  # seconds that a peer gets
+PATIENCE = 60.0  # seconds that a peer gets
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,7 @@ from supplychain.errors import NoAnswer, UsageError
 from supplychain.network import CONSUMABLE, DAYS_PER_MONTH, ESSENTIAL, Compiled, Floats
 from supplychain.shocks import Shocks
 
-__all__ = ["GROWTH", "CascadeResult", "Gates", "Shocks", "cascade"]
+__all__ = ["GROWTH", "CascadeResult", "Gates", "Shocks", "cascade", "jump"]
 
 GROWTH: Final = math.inf  # the horizon at which loss of growth and of new nodes is read
 TOLERANCE: Final = 1e-10
@@ -203,7 +203,7 @@ def _iterate(
             for at in np.flatnonzero(left > tolerance):
                 column = live[at]
                 rising = np.flatnonzero(node[:, column] > seen[:, column])
-                node[:, column] = _jump(
+                node[:, column] = jump(
                     gates, weights, withheld[:, 0], own[:, column], node[:, column], rising, at % width
                 )
             before, seen = np.full(len(live), math.inf), node.copy()
@@ -219,7 +219,7 @@ def _iterate(
     )
 
 
-def _jump(
+def jump(
     gates: Gates,
     weights: sparse.csr_array,
     withheld: Floats,

@@ -21,7 +21,7 @@ import pandas as pd
 from scipy import sparse
 from scipy.sparse import linalg
 
-from supplychain.analysis.cascade import MAX_ITERATIONS, Gates
+from supplychain.analysis.cascade import MAX_ITERATIONS, Gates, jump
 from supplychain.analysis.wave_kernels import removals_kernel, settle_kernel, sweep_kernel
 from supplychain.errors import NoAnswer
 from supplychain.network import ESSENTIAL, Compiled, Floats
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 DROP: Final = 1e-9  # a change smaller than this waits until it has grown
 
+_PATIENCE: Final = 200  # passes after which a loop is taken to drain slowly
 _SIFTED: Final = 2_000  # items up to which their order is improved one by one
 _ROUNDS: Final = 20
 
@@ -63,7 +64,7 @@ class Wave:
     @cached_property
     def prepared(self) -> _Ready:
         """The network in the kernels' order; computed once."""
-        return _ready(self.compiled, Gates(self.compiled, (self.horizon,)))
+        return _ready(self.compiled, self._gates)
 
     def one(self, shocks: Shocks, column: int = 0, drop: float = DROP) -> tuple[Floats, Floats, int]:
         """Return (market losses, node losses, passes) of one shock. Raises NoAnswer when it does not settle."""
@@ -72,18 +73,38 @@ class Wave:
         for values, table in ((own, shocks.own_lost), (withheld, shocks.flow_lost)):
             rows = slice(table.indptr[column], table.indptr[column + 1])
             values[table.indices[rows]] = table.data[rows]
-        base, arrays = np.zeros(compiled.n_markets), list(ready.arrays)
+        base, arrays, left = np.zeros(compiled.n_markets), list(ready.arrays), compiled.offer_weight
         if withheld.any():
             lost = compiled.offer_weight * withheld
             np.add.at(base, compiled.offer_market, lost)
             left = compiled.offer_weight - lost
             arrays[2], arrays[5] = left[ready.by_market], left[ready.by_node]
-        market, node, passes = settle_kernel(own[ready.node], base[ready.market], drop, MAX_ITERATIONS, *arrays)
-        if passes < 0:
-            raise NoAnswer(f"the cascade has not settled after {MAX_ITERATIONS} passes: a closed loop drains slowly")
-        market_loss, node_loss = np.empty_like(market), np.empty_like(node)
-        market_loss[ready.market], node_loss[ready.node] = np.minimum(market, 1.0), node
-        return market_loss, node_loss, int(passes)
+        return self._settled(own, base, left, arrays, drop)
+
+    def _settled(
+        self, own: Floats, base: Floats, left: Floats, arrays: Sequence[Any], drop: float
+    ) -> tuple[Floats, Floats, int]:
+        """Pass by pass; where a closed loop drains slowly, on to where the needs that bind lead (as `cascade` does)."""
+        compiled, ready = self.compiled, self.prepared
+        market_loss, node_loss, passes = np.empty(compiled.n_markets), np.zeros(compiled.n_supplies), 0
+        while passes < MAX_ITERATIONS:
+            before = node_loss.copy()
+            market, node, took = settle_kernel(
+                own[ready.node], base[ready.market], before[ready.node], drop, _PATIENCE, *arrays
+            )
+            market_loss[ready.market], node_loss[ready.node] = np.minimum(market, 1.0), node
+            if took >= 0:
+                return market_loss, node_loss, passes + int(took)
+            passes += _PATIENCE
+            pattern = compiled.weights
+            weights = sparse.csr_array((left, pattern.indices, pattern.indptr), shape=pattern.shape)
+            rising = np.flatnonzero(node_loss > before)
+            node_loss = jump(self._gates, weights, base, own, node_loss, rising, 0)
+        raise NoAnswer(f"the cascade has not settled after {MAX_ITERATIONS} passes: a closed loop drains slowly")
+
+    @cached_property
+    def _gates(self) -> Gates:
+        return Gates(self.compiled, (self.horizon,))
 
     def removals(
         self,
@@ -112,15 +133,17 @@ class Wave:
 
         def run(worker: int) -> None:
             rows = _places(np.arange(worker, len(chosen), workers))
-            removals_kernel(
-                inside, rows, worth, wanted, total, at, passes, touched, drop, MAX_ITERATIONS, *ready.arrays
-            )
+            removals_kernel(inside, rows, worth, wanted, total, at, passes, touched, drop, _PATIENCE, *ready.arrays)
 
         with ThreadPoolExecutor(workers) as pool:
             list(pool.map(run, range(workers)))
-        if (passes < 0).any():
-            name = compiled.supply_ids[chosen[int(np.argmin(passes))]]
-            raise NoAnswer(f"removing {name!r} has not settled after {MAX_ITERATIONS} passes: a loop drains slowly")
+        for row in np.flatnonzero(passes < 0):
+            own = np.zeros(compiled.n_supplies)
+            own[chosen[row]] = 1.0
+            base, left = np.zeros(compiled.n_markets), compiled.offer_weight
+            market_loss, node_loss, passes[row] = self._settled(own, base, left, ready.arrays, drop)
+            at[row], touched[row] = market_loss[list(markets)], np.count_nonzero(node_loss)
+            total[row] = worth[place] @ node_loss
         return Removals(chosen, total, np.minimum(at, 1.0), passes, touched, drop)
 
     def full_pass(self, own: Floats, base: Floats, market: Floats, node: Floats) -> None:

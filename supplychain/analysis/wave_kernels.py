@@ -165,13 +165,13 @@ def _run(
 
 @njit(cache=True, nogil=True)
 def settle_kernel(
-    own, base, drop, limit,
+    own, base, begin, drop, limit,
     start, seller, weight, out_start, out_market, out_weight, use_start, user,
     need_start, need_market, kind, table, group, grouped, rank, block, after_start, after,
 ):  # fmt: skip
-    """One shock from the start: own[s] lost, base[m] withheld. Returns (market losses, node losses, passes)."""
+    """One shock from node losses `begin`: own[s] lost, base[m] withheld. Returns (market, node losses, passes or -1)."""
     n, n_blocks = len(own), len(block) - 1
-    market, node, pushed = base.copy(), np.zeros(n), np.zeros(n)
+    market, node, pushed = base.copy(), begin.copy(), begin.copy()
     passes, _ = _run(
         own, base, market, node, pushed, np.zeros(n, np.bool_), np.empty(n, np.uint32),
         np.full(n_blocks, NONE, np.uint32), np.zeros(n_blocks, np.int64), np.ones(n_blocks, np.bool_),

@@ -8,9 +8,8 @@ import pytest
 from networks import random_tables, side_by_side
 
 from supplychain.analysis.cascade import GROWTH, cascade
-from supplychain.errors import NoAnswer
 from supplychain.network import SupplyNetwork
-from supplychain.shocks import outage, refuse_all, remove_supplies
+from supplychain.shocks import refuse_all, remove_supplies
 
 pytest.importorskip("numba", reason="the extra 'fast' is not installed")
 from supplychain.analysis.wave import Wave
@@ -18,7 +17,7 @@ from supplychain.analysis.wave import Wave
 
 @pytest.mark.parametrize("lanes", [False, True])
 def test_same_answers_as_the_batched_cascade(lanes: bool) -> None:
-    harmed = settled = 0
+    harmed = 0
     for start in range(0, 60, 4):
         many = [random_tables(seed, lanes) for seed in range(start, start + 4)]
         network = SupplyNetwork.from_tables(side_by_side(many))
@@ -28,16 +27,11 @@ def test_same_answers_as_the_batched_cascade(lanes: bool) -> None:
         for at, horizon in enumerate((3.0, GROWTH)):
             wave = Wave(compiled, horizon)
             for column in range(len(shocks)):
-                try:
-                    market, node, _ = wave.one(shocks, column)
-                except NoAnswer:
-                    continue  # a loop drains too slowly for plain iteration: `cascade` jumps it
+                market, node, _ = wave.one(shocks, column)
                 assert market == pytest.approx(expected.market_loss[:, column, at], abs=1e-6), (start, column)
                 assert node == pytest.approx(expected.supply_loss[:, column, at], abs=1e-6), (start, column)
-                settled += 1
                 harmed += node.sum() > 1
     assert harmed > 300
-    assert settled > 500
 
 
 def test_removals_one_by_one_and_on_any_number_of_threads() -> None:
@@ -59,11 +53,23 @@ def test_removals_one_by_one_and_on_any_number_of_threads() -> None:
     assert (found.total - rough.total).max() <= 1e-4 * value.sum() * rough.passes.max()
 
 
-def test_a_loop_that_drains_too_slowly_is_refused() -> None:
+def test_a_loop_that_drains_slowly_is_jumped() -> None:
+    # a and b need only one another; without b's small second maker each pass takes a thousandth of what is left.
     tables = {
-        "supplies": pd.DataFrame({"supply": ["a", "b"], "item": ["a", "b"], "site": "AAA", "share": 1.0}),
-        "requirements": pd.DataFrame({"item": ["a", "b"], "requires": ["b", "a"]}),
+        "supplies": pd.DataFrame(
+            {"supply": ["a", "b", "b2"], "item": ["a", "b", "b"], "site": "AAA", "share": [1.0, 0.999, 0.001]}
+        ),
+        "requirements": pd.DataFrame({"requirement": ["r1", "r2"], "item": ["a", "b"], "requires": ["b", "a"]}),
     }
     compiled = SupplyNetwork.from_tables(tables).compile(["AAA"], ["a"]).completed()
-    with pytest.raises(NoAnswer, match="drains slowly"):
-        Wave(compiled, 3.0).one(outage(compiled, {"a": 1e-6}))
+    shocks, wave = remove_supplies(compiled, ["b2"]), Wave(compiled, 3.0)
+    expected = cascade(compiled, shocks, (3.0,))
+    market, node, passes = wave.one(shocks)
+    assert 200 <= passes < 1000
+    assert node == pytest.approx(expected.supply_loss[:, 0, 0], abs=1e-8)
+    assert market == pytest.approx(expected.market_loss[:, 0, 0], abs=1e-8)
+    assert node == pytest.approx(1.0, abs=1e-6)
+    alone = wave.removals([compiled.node("b2"), compiled.node("b")], markets=range(compiled.n_markets))
+    assert alone.total == pytest.approx([3.0, 3.0], abs=1e-6)
+    assert alone.market_loss[0] == pytest.approx(market)
+    assert alone.touched.tolist() == [3, 3]
