@@ -20,20 +20,24 @@ _RIGID: frozenset[Kind] = frozenset(
 _PADDING = 7.0  # points between two columns
 _BADGE = 7.0  # points around the words of a badge
 _BAR = 62.0  # the bar of a bracket; longer words may wrap
+_STIFF = 110.0  # points that a column of numbers or badges takes at most
 _SHORT = 62.0  # points: words that fit in this are never broken
 _LONGEST = 250.0  # points: beyond this a longer text asks for no more width
 _NARROW, _WIDE = "iljtfrI.,:;'|!()[]/- \u202f\u2009", "mwMW%@"
 _BREAKS = re.compile(r"[\s\u200b]+|(?<=[-/])")
-_LONG_WORD = re.compile(r"[^\s\u200b]{18,}")
+_LONG, _PIECE = 18, 6  # letters: a longer word may break after signs, and one without signs after every few letters
+_LONG_WORD = re.compile(rf"[^\s\u200b]{{{_LONG},}}")
 _BETWEEN = re.compile(r"(?<=[-_./;:,=&?#+])(?=\w)")
 
 
 def breakable(text: str) -> str:
-    """Return ``text`` with places to break inside long words (ids, addresses): after signs, else every 18 letters."""
+    """Return ``text`` with places to break inside long words (ids, addresses): after signs, else every few letters."""
 
     def open_up(found: re.Match[str]) -> str:
         parts = _BETWEEN.sub("\u200b", found.group(0)).split("\u200b")
-        return "\u200b".join(part[at : at + 18] for part in parts for at in range(0, max(len(part), 1), 18))
+        step = {part: _PIECE if len(part) > _LONG else _LONG for part in parts}
+        pieces = (part[at : at + step[part]] for part in parts for at in range(0, max(len(part), 1), step[part]))
+        return "\u200b".join(pieces)
 
     return _LONG_WORD.sub(open_up, text)
 
@@ -67,7 +71,7 @@ def _asked(columns: Sequence[Column], rows: Sequence[Sequence[Cell]]) -> tuple[l
         size = _SIZE.get(column.kind, _TEXT)
         texts = [row[place].text for row in rows]
         natural = sorted(length(text, size) for text in texts) or [0.0]
-        head, longest = _word(column.header, _HEAD * 1.06), natural[-1]
+        head, longest = min(_word(breakable(column.header), _HEAD * 1.06), _STIFF), natural[-1]
         if column.kind == "loss":
             least.append(max(head, min(longest, _BAR)) + _PADDING)
             wish.append(max(head, longest, _BAR) + _PADDING)
@@ -75,12 +79,12 @@ def _asked(columns: Sequence[Column], rows: Sequence[Sequence[Cell]]) -> tuple[l
         if column.kind in ("badge", "status") and longest:
             longest += _BADGE
         if column.kind in _RIGID or longest <= _SHORT:
-            need = max(longest, head, min(length(column.header, _HEAD), 46.0)) + _PADDING
+            need = max(min(longest, _STIFF), head, min(length(column.header, _HEAD), 46.0)) + _PADDING
             least.append(need)
             wish.append(need)
         else:
             word = max(_word(breakable(text), size) for text in texts)
-            low = max(head, min(word, 110.0)) + _PADDING
+            low = max(head, min(word, _STIFF)) + _PADDING
             typical = max(natural[int(0.9 * (len(natural) - 1))], 0.4 * min(longest, _LONGEST))
             least.append(low)
             wish.append(max(low, min(max(typical, length(column.header, _HEAD)), _LONGEST) + _PADDING))

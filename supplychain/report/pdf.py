@@ -21,7 +21,7 @@ _PORTRAIT, _LANDSCAPE = 504.0, 785.0  # points between the margins
 _WIDE = 900.0  # pixels: a drawing that is wider takes a page across
 _CROWDED = 1.4  # so does a table that would like so many times the width of a page
 _SHRINK = 0.67  # points per pixel of a drawing, so that its words are as large as those of tables
-_LONGEST_TITLE = 160
+_LONGEST_TITLE, _LONGEST_BADGE, _LONGEST_CELL = 160, 40, 600  # characters; the table files hold the whole
 # Rows that are printed; beyond, a line says where the whole table is. Other tables are printed as the page has them.
 _ROWS = {
     "choke_points": 17,
@@ -44,7 +44,7 @@ def make_pdf(document: Document) -> bytes:
     data = json.dumps(_data(document), ensure_ascii=False, separators=(",", ":"))
     made = typst.compile(
         template,
-        font_paths=[str(pictures.fonts())],
+        font_paths=pictures.typefaces(),
         ignore_system_fonts=True,
         sys_inputs={"report": data},
         format="pdf",
@@ -168,7 +168,12 @@ def _sheet(document: Document, sheet: Sheet, may_turn: bool) -> dict[str, Any]:
         "caption": plain(sheet.caption),
         "across": across,
         "columns": [
-            {"head": plain(column.header), "kind": column.kind, "width": round(width, 2), "right": column.kind in RIGHT}
+            {
+                "head": layout.breakable(plain(column.header)),
+                "kind": column.kind,
+                "width": round(width, 2),
+                "right": column.kind in RIGHT,
+            }
             for column, width in zip(sheet.columns, columns, strict=True)
         ],
         "rows": [[_cell(cell) for cell in row] for row in rows],
@@ -177,11 +182,11 @@ def _sheet(document: Document, sheet: Sheet, may_turn: bool) -> dict[str, Any]:
 
 
 def _cell(cell: Cell) -> dict[str, Any]:
-    made: dict[str, Any] = {"t": layout.breakable(cell.text)}
+    made: dict[str, Any] = {"t": layout.breakable(words.short(cell.text, _LONGEST_CELL))}
     if cell.bar:
         made["b"] = [round(end, 4) for end in cell.bar]
     if cell.links:
         made["l"] = [[layout.breakable(link.words), link.safe_address] for link in cell.links]
     if cell.tone:
-        made["g"] = cell.tone
+        made |= {"t": words.short(cell.text, _LONGEST_BADGE), "g": cell.tone}
     return made

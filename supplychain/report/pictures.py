@@ -13,6 +13,8 @@ from supplychain.report import marks
 from supplychain.report.cells import plain
 
 if TYPE_CHECKING:
+    import typst
+
     from supplychain.report.view import Figure
 
 FAMILY = "Noto Sans CJK SC"  # the family of the fonts that come with the program
@@ -27,6 +29,14 @@ _SCALE = 2.2  # dots per pixel of the drawing, in PNG
 def fonts() -> Path:
     """Return the folder of the fonts that come with the program."""
     return Path(str(resources.files("supplychain.report") / "fonts"))
+
+
+@cache
+def typefaces() -> typst.Fonts:
+    """Return the fonts that Typst sets with: ours and its own, none of the machine."""
+    import typst
+
+    return typst.Fonts(include_system_fonts=False, font_paths=[str(fonts())])
 
 
 def drawing(figure: Figure, family: str = "") -> str:
@@ -65,7 +75,7 @@ def png(figure: Figure) -> bytes:
     )
     made = typst.compile(
         source.encode(),
-        font_paths=[str(fonts())],
+        font_paths=typefaces(),
         ignore_system_fonts=True,
         sys_inputs={"svg": drawing(figure, FAMILY)},
         format="png",

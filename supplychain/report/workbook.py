@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from supplychain.report import marks, words
-from supplychain.report.cells import plain
 from supplychain.report.catalogue import TABLES
+from supplychain.report.cells import plain
+from supplychain.report.layout import length
 from supplychain.report.run import flatten
 from supplychain.report.words import mark
 
@@ -28,7 +29,9 @@ if TYPE_CHECKING:
 
 _MOST_ROWS = 1_048_575  # of a sheet in Excel, the header aside
 _LONGEST = 32_767  # characters in one cell
+_CONTENTS = (38, 110, 10)  # widths of the first sheet, in characters
 _SAMPLE, _NARROWEST, _WIDEST = 300, 8, 60  # rows from which a width is taken; widths in characters
+_ROW_PIXELS, _ROW_POINTS = 20, 15.0  # height of a row
 _FORBIDDEN = re.compile(r"[\[\]:*?/\\]")
 _SHARE, _COUNT, _PLAIN = "0.0%", "#,##0", "General"
 # Units by the name of a column. The tables hold fractions of 1 wherever nothing else is said, so that is the last rule.
@@ -120,9 +123,12 @@ def make_workbook(
         _write_table(book, sheet_of[name], name, table, document, looks)
     _write_contents(contents, document, tables, holds, sheet_of, looks)
     drawn = [chart for chart in charts if _can_draw(chart, tables)]
-    for place, chart in enumerate(drawn):
-        _draw(book, drawings, chart, tables[chart.table], sheet_of[chart.table], place, document)
-    if not drawn:
+    row = 1
+    for chart in drawn:
+        row = _draw(book, drawings, chart, tables[chart.table], sheet_of[chart.table], row, document)
+    if drawn:
+        _set_paper(drawings)
+    else:
         drawings.hide()
     contents.activate()
     book.close()
@@ -165,7 +171,7 @@ class _Looks:
             head=book.add_format({"bold": True, "text_wrap": True, "valign": "bottom", "bg_color": marks.WASH, **edge}),
             muted=book.add_format({"font_color": marks.MUTED}),
             wrapped=book.add_format({"text_wrap": True, "valign": "top"}),
-            strong=book.add_format({"bold": True, "valign": "top"}),
+            strong=book.add_format({"bold": True, "valign": "top", "text_wrap": True}),
             day=book.add_format({"num_format": "yyyy-mm-dd"}),
             numbers={form: book.add_format({"num_format": form}) for form in sorted(forms)},
         )
@@ -203,7 +209,7 @@ def _write_table(book: Workbook, sheet: str, name: str, table: pd.DataFrame, doc
             _write_others(page, place, values.tolist(), form)
             width = 11
             if column in bars and len(shown):
-                look = {"type": "data_bar", "bar_color": marks.LIGHT, "bar_solid": True, "min_type": "num"}
+                look = {"type": "data_bar", "bar_color": marks.LIGHT, "min_type": "num", "min_value": 0}
                 page.conditional_format(1, place, len(shown), place, {**look, "max_type": "num", "max_value": 1})
         else:
             texts = flat.iloc[:, place].tolist()
@@ -215,12 +221,17 @@ def _write_table(book: Workbook, sheet: str, name: str, table: pd.DataFrame, doc
     page.freeze_panes(1, 1)
     if len(flat.columns):
         page.autofilter(0, 0, len(flat), len(flat.columns) - 1)
-    page.set_landscape()
-    page.set_paper(9)  # A4
-    page.fit_to_pages(1, 0)
+    _set_paper(page)
     page.repeat_rows(0)
     dated = " · ".join(f"{words_} {value}" for words_, value in document.facts[:2])
     page.set_footer(f"&L&8{_plain_footer(dated)}&C&8{_plain_footer(sheet)}&R&8&P / &N")
+
+
+def _set_paper(page: Worksheet) -> None:
+    """Print on A4 across, as wide as the page."""
+    page.set_landscape()
+    page.set_paper(9)
+    page.fit_to_pages(1, 0)
 
 
 def _plain_footer(text: str) -> str:
@@ -262,44 +273,44 @@ def _write_contents(
     """The first sheet: what this is, of which day, the five sentences, and what each sheet holds."""
     say = document.language.say
     page.hide_gridlines(2)
-    page.set_column(0, 0, 26)
-    page.set_column(1, 1, 105)
-    page.set_column(2, 2, 10)
+    for place, width in enumerate(_CONTENTS):
+        page.set_column(place, place, width)
     page.write_string(0, 0, plain(words.short(document.title, 200)), looks.title)
-    row = 1
+    row = 0
+
+    def line(name: str, value: str, look: Format) -> None:
+        """Write a line of two cells, as high as its words are when they wrap."""
+        nonlocal row
+        row += 1
+        texts = (plain(name)[:_LONGEST], plain(value)[:_LONGEST])
+        lines = max(-(-length(text, 1.0) // (0.5 * wide)) for text, wide in zip(texts, _CONTENTS, strict=False))
+        page.set_row(row, min(max(lines, 1.0) * _ROW_POINTS, 409.0))
+        page.write_string(row, 0, texts[0], look)
+        page.write_string(row, 1, texts[1], looks.wrapped)
+
     for name, value in document.facts:
-        page.write_string(row, 0, plain(name), looks.muted)
-        page.write_string(row, 1, plain(value))
-        row += 1
+        line(name, value, looks.muted)
     if document.notice:
-        page.write_string(row, 0, say("Illustrative buyer."), looks.strong)
-        page.write_string(row, 1, plain(document.notice), looks.wrapped)
-        row += 1
+        line(say("Illustrative buyer."), document.notice, looks.strong)
     row += 1
     for sentence in document.sentences:
-        page.write_string(row, 0, plain(sentence["lead"]), looks.wrapped)
-        page.write_string(row, 1, plain(sentence["body"]), looks.wrapped)
-        row += 1
-    row += 1
+        line(sentence["lead"], sentence["body"], looks.strong)
+    row += 2
     for place, head in enumerate((say("Sheet"), say("Holds"), say("Rows"))):
         page.write_string(row, place, head, looks.head)
     for name, table in tables.items():
-        row += 1
+        held = say(holds[name]) if name in holds else ""
+        if len(table) > _MOST_ROWS:
+            held += say("; only the first {n} rows fit", n=document.language.number(_MOST_ROWS))
+        line("", held, looks.wrapped)
         sheet = sheet_of[name].replace("'", "''")
         page.write_url(row, 0, f"internal:'{sheet}'!A1", string=sheet_of[name])
-        cut = say("; only the first {n} rows fit", n=document.language.number(_MOST_ROWS))
-        held = say(holds[name]) if name in holds else ""
-        page.write_string(row, 1, held + (cut if len(table) > _MOST_ROWS else ""), looks.wrapped)
         page.write_number(row, 2, len(table), looks.numbers[_COUNT])
-    row += 2
-    page.write_string(row, 0, say("How to read it"), looks.strong)
-    page.write_string(row, 1, say(_READING), looks.wrapped)
-    for line in document.footer:
-        row += 1
-        page.write_string(row, 1, plain(line), looks.wrapped)
-    page.set_landscape()
-    page.set_paper(9)
-    page.fit_to_pages(1, 0)
+    row += 1
+    line(say("How to read it"), say(_READING), looks.strong)
+    for text in document.footer:
+        line("", text, looks.wrapped)
+    _set_paper(page)
 
 
 _READING = mark(
@@ -314,9 +325,9 @@ def _can_draw(chart: Chart, tables: Mapping[str, pd.DataFrame]) -> bool:
 
 
 def _draw(
-    book: Workbook, page: Worksheet, chart: Chart, table: pd.DataFrame, sheet: str, place: int, document: Document
-) -> None:
-    """Draw a native bar chart of the first rows of a table, from the cells of its sheet."""
+    book: Workbook, page: Worksheet, chart: Chart, table: pd.DataFrame, sheet: str, row: int, document: Document
+) -> int:
+    """Draw a native bar chart of the first rows of a table, from the cells of its sheet; return the next free row."""
     say = document.language.say
     last = min(len(table), chart.most)
     at = {str(column): number for number, column in enumerate(table.columns)}
@@ -337,6 +348,8 @@ def _draw(
         {"num_format": "0%", "min": 0, "major_gridlines": {"visible": True, "line": {"color": marks.LINE}}}
     )
     drawn.set_legend({"position": "bottom"})
-    drawn.set_size({"width": 760, "height": 90 + 26 * last})
+    height = 90 + 26 * last
+    drawn.set_size({"width": 900, "height": height})
     dated = "; ".join(f"{name} {value}" for name, value in document.facts[:2])
-    page.insert_chart(1 + place * 26, 1, drawn, {"description": plain(f"{say(chart.title)}. {dated}.")})
+    page.insert_chart(row, 1, drawn, {"description": plain(f"{say(chart.title)}. {dated}.")})
+    return row + height // _ROW_PIXELS + 3
