@@ -193,8 +193,8 @@ class Case:
         return share.reindex(keys).fillna(1.0).to_numpy(float)
 
     def flows(self) -> pd.DataFrame:
-        """One row per offer: supply, item and its codes, category and customs headings, origin (site), head_office, parent, content,
-        direct_product, destination. Text columns are categorical; blank is unknown."""
+        """One row per offer: supply, item and its codes, category and customs headings, origin (site), head_office,
+        parent, content, direct_product, destination. Text columns are categorical; blank is unknown."""
         compiled, network = self.compiled, self.network
         seller, market = compiled.offer_supply, compiled.offer_market
         items = network.items
@@ -291,7 +291,7 @@ class Case:
             decided &= np.isin(by_state, list(imposing))
         if regime is not None:
             decided &= by_regime == regime
-        return mask | decided
+        return (mask | decided) & self._refused[bound][1]
 
     @cached_property
     def imposing_states(self) -> tuple[str, ...]:
@@ -301,7 +301,7 @@ class Case:
     @cached_property
     def regimes(self) -> tuple[str, ...]:
         """Regimes under which some flow of the case needs or may need leave."""
-        return tuple(sorted(set(self._leave["regime"])))
+        return tuple(sorted(set(self._leave["regime"]) - {""}))
 
     def in_force(self, bound: Bound = "optimistic") -> Shocks:
         """Return one shock: all flows that are refused already."""

@@ -237,6 +237,7 @@ def _flow(
     if head_office == "" and parent:
         raise UsageError("--parent wants --head-office beside it")
     flow = {
+        "item": item,
         "item_codes": ";".join(normal(part) for part in codes.split(";") if part.strip()),
         "item_category": category,
         "hs6": hs6,

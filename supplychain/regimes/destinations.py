@@ -80,3 +80,34 @@ def _names(text: str) -> tuple[str, ...]:
     if not all(names):
         raise ValueError("a name of a state or group is blank: look for a doubled or final semicolon")
     return names
+
+
+def told(text: str) -> str:
+    """Return a scope in words.
+
+    >>> told("worldwide-except:A:1;A:5"), told("end-use:military in USA"), told("non-EU")
+    ('every destination but A:1 and A:5', 'the end use military in USA', 'every destination outside the Union')
+    """
+    return " or ".join(_told(clause) for clause in parse(text))
+
+
+def _told(clause: Clause) -> str:
+    if clause.kind == "head-office":
+        return f"parties whose head office is in {_listed(clause.include or ())}"
+    where = _where(clause)
+    if clause.kind == "entity":
+        return f"parties of {clause.tag}" + ("" if clause.include is None else f" in {where}")
+    if clause.kind == "end-use":
+        return f"the end use {clause.tag}" + ("" if clause.include is None else f" in {where}")
+    return where
+
+
+def _where(clause: Clause) -> str:
+    if clause.include is None and clause.exclude == ("EU",):
+        return "every destination outside the Union"
+    inside = "every destination" if clause.include is None else _listed(clause.include)
+    return f"{inside} but {_listed(clause.exclude)}" if clause.exclude else inside
+
+
+def _listed(names: tuple[str, ...]) -> str:
+    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)

@@ -10,13 +10,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from supplychain.regimes import destinations
+from supplychain.regimes import destinations, reach
 from supplychain.regimes.book import RegimeBook
-from supplychain.regimes.codes import CONDITIONAL, MAYBE, NO, YES, normal, relation
-from supplychain.regimes.evaluate import Buyers, Clauses, Content, Frame, Item, Sellers, clauses, read_item
+from supplychain.regimes.codes import CONDITIONAL, EVERYTHING, MAYBE, NO, YES, normal, relation
+from supplychain.regimes.coverage import PREFIX
+from supplychain.regimes.evaluate import UNHELD, Buyers, Clauses, Content, Frame, Item, Sellers, clauses, read_item
 from supplychain.regimes.flows import UNKNOWN_PLACE, Flows, read_flows
 from supplychain.regimes.law import TIGHTER, Rule
-from supplychain.regimes.words import BREAK
+from supplychain.regimes.words import BREAK, placed
 
 VERDICTS = {NO: "does not apply", CONDITIONAL: "depends on end user or use", MAYBE: "may apply", YES: "applies"}
 SAID = {NO: "no", CONDITIONAL: "if stated", MAYBE: "unknown", YES: "yes"}
@@ -73,6 +74,8 @@ def explain(
     if not origin or origin == UNKNOWN_PLACE or origin != destination:
         told = _Teller(book, flows, item, frame, pd.Timestamp(on))
         rows = [told.row(rule, position) for position, rule in enumerate(item.rules)]
+        # Law that is not held and could not concern the flow is nothing that was considered.
+        rows = [row for row in rows if row["verdict"] != VERDICTS[NO] or not row["control"].startswith(PREFIX)]
     columns = ["control", "imposing", "regime", "verdict", "policy", *CLAUSES, "citation", "links"]
     controls = pd.DataFrame(rows, columns=[*columns, "_order"])
     controls = controls.sort_values(["_order", "control"], kind="stable").drop(columns="_order").reset_index(drop=True)
@@ -81,9 +84,16 @@ def explain(
         on=pd.Timestamp(on).date(),
         determination={str(key): value for key, value in found.table.iloc[0].to_dict().items()},
         controls=controls,
-        others=len(book.tables["controls"]) - sum(bool(rule.codes) for rule in item.rules) * bool(rows),
+        others=len(book.tables["controls"])
+        - sum(bool(rule.codes) and not rule.gap for rule in item.rules) * bool(rows),
         warnings=found.warnings,
     )
+
+
+def _codes(rule: Rule) -> str:
+    """Return the codes of a rule, long ones cut."""
+    shown = rule.codes if len(rule.codes) <= 6 else (*rule.codes[:5], f"and {len(rule.codes) - 5} more")
+    return ", ".join(shown)
 
 
 class _Teller:
@@ -108,7 +118,7 @@ class _Teller:
         control = self.rows.get(rule.control)
         return {
             "control": rule.control,
-            "imposing": rule.imposing,
+            "imposing": placed(rule.imposing, self.origin, self.destination),
             "regime": rule.regime,
             "verdict": "excepted" if lifted else VERDICTS[verdict],
             "policy": "" if control is None else control["licence_policy"],
@@ -117,7 +127,7 @@ class _Teller:
             "destination": self._destination(rule, found),
             "reach": self._reach(rule, found),
             "exception": self._exception(rule, found),
-            "citation": self.citations[rule.rank],
+            "citation": placed(str(self.citations[rule.rank]), self.origin, self.destination),
             "links": []
             if control is None
             else [u for s in control["source"].split(";") if (u := self.urls.get(s, ""))],
@@ -131,20 +141,26 @@ class _Teller:
     def _item(self, rule: Rule, best: int, worst: int) -> str:
         if not rule.codes:
             return "unknown: the book cannot place the item"
-        codes = ", ".join(rule.codes)
+        if any(code.partition(":")[2] == EVERYTHING for code in rule.codes):
+            return "yes: it is on every item, listed or not"
+        if self.item.classification.unknown and best > NO:
+            return f"unknown: the item was never classified; the control is on {_codes(rule)}"
+        codes = _codes(rule)
         carried = [c for c in self.item.classification.codes if any(relation(c, other) for other in rule.codes)]
         told = (
             ", ".join(code if code in self.stated else f"{code} (by correspondence)" for code in carried) or "the item"
         )
         if worst == YES:
             return f"yes: {told} falls under {codes}"
-        if self.item.classification.unknown:
-            return f"unknown: the item was never classified; the control is on {codes}"
         if best == YES:
-            return f"unknown: {told} falls under {codes}, but the item has other alternatives"
-        return f"unknown: {told} is broader than {codes}, or corresponds to it only perhaps"
+            return f"unknown: {told} falls under {codes}, but the item may be another of its alternatives"
+        if not carried:
+            return f"unknown: nothing stated says whether the item falls under {codes}"
+        return f"unknown: only part of what the item may be falls under {codes} ({told})"
 
     def _force(self, control: Mapping[Any, Any] | None, found: Clauses) -> str:
+        if control is None and self._gap(found):
+            return "unknown: the book does not hold this law"
         if control is None:
             return "yes"
         start, end = control["from"], control["to"]
@@ -166,28 +182,45 @@ class _Teller:
             return f"no: {self.destination} is the state's own territory"
         state = int(min(found.border[0], found.scope[0], found.end_party[0]))
         groups = self._groups(rule)
-        where = f"{self.destination or 'the unknown destination'}{groups} against the scope {rule.scope!r}"
+        place = self.destination or "the unknown destination"
+        if rule.gap:
+            return f"{SAID[state]}: {place}{groups}"
+        aim = destinations.told(rule.scope)
+        where = {
+            NO: f"{place}{groups} is not among its destinations: {aim}",
+            CONDITIONAL: f"{place}{groups}; it turns on {aim}",
+            MAYBE: f"whether {place}{groups} is among its destinations ({aim}) is not settled",
+            YES: f"{place}{groups} is among its destinations: {aim}",
+        }[int(min(found.border[0], found.scope[0]))]
         if rule.end_party and found.scope[0] > NO:
-            where += f", end party's head office {self.party or 'taken to be there'} against {rule.end_party!r}"
+            where += f"; end party's head office {self.party or 'taken to be there'}, "
+            where += f"it is aimed at {destinations.told(rule.end_party)}"
         if state == CONDITIONAL:
-            where += f"; stated end use: {self.use or 'none'}, end user: {self.entity or 'none'}"
+            where += f"; stated end use: {self.use or 'not stated'}, end user: {self.entity or 'not stated'}"
         return f"{SAID[state]}: {where}"
 
     def _groups(self, rule: Rule) -> str:
-        named = {name for clause in destinations.parse(rule.scope) for name in clause.names}
+        scope = "" if rule.gap else rule.scope
+        named = {name for clause in destinations.parse(scope) for name in clause.names} if scope else set()
         mine = self.book.groups_of(self.destination, self.day.date())
         pairs = zip(mine["group"], mine["doubt"], strict=True)
         hits = [f"{group} (in doubt)" if doubt else str(group) for group, doubt in pairs if group in named]
         return f" (in {', '.join(hits)})" if hits else ""
 
+    @staticmethod
+    def _gap(found: Clauses) -> bool:
+        return bool(found.why[0] & UNHELD)
+
     def _reach(self, rule: Rule, found: Clauses) -> str:
+        if rule.gap:
+            return f"unknown: made in {self.origin or 'an unknown place'}, whose law this is"
         if found.origin[0] == YES:
             return f"yes: made in {self.origin}" if rule.imposing else "yes"
         if found.origin[0] == MAYBE and found.abroad[0] < YES:
             return "unknown: where it is made is not stated"
-        facts = f"made in {self.origin}; reach {rule.reach!r}"
+        facts = f"made in {self.origin}; abroad it follows {reach.told(rule.terms, rule.imposing)}"
         if not rule.terms:
-            return f"no: {facts} does not follow goods made abroad"
+            return f"no: made in {self.origin}; it does not follow goods made abroad"
         said = self.content or "not stated"
         if not self.content and self.frame.content is not None:
             share = self.frame.content.share(self.item.category, rule.imposing)
@@ -197,7 +230,10 @@ class _Teller:
             guess = self.frame.content.product(self.item.category)
             direct = "not stated" if guess is None else f"{';'.join(guess) or 'no state'} (assumed)"
         tight = "; destination in E:1 or E:2" if self.frame.scope(TIGHTER)[0] == YES else ""
-        return f"{SAID[int(found.abroad[0])]}: {facts}; content {said}, direct product of {direct}{tight}"
+        stated = f"controlled content {said}" if any(term.kind != "fdp" for term in rule.terms) else ""
+        if any(term.kind == "fdp" for term in rule.terms):
+            stated += f"{', ' if stated else ''}direct product of {direct}"
+        return f"{SAID[int(found.abroad[0])]}: {facts}. Here: {stated}{tight}"
 
     def _exception(self, rule: Rule, found: Clauses) -> str:
         told = []
@@ -205,9 +241,10 @@ class _Teller:
             state = int(self.frame.waiver(waiver, found.origin)[0])
             place = int(waiver.destination[self.frame.destination[0], self.frame.epoch[0]])
             if state == YES:
-                told.append(f"yes: {waiver.name} lifts it ({waiver.exception}, {waiver.basis})")
+                how = "inferred only, taken on request" if waiver.basis == "inferred" else "read in the law"
+                told.append(f"yes: {waiver.name} lifts it ({waiver.exception}, {how})")
             elif state == MAYBE and waiver.basis == "published":
-                unread = "the pair of item and country was not read"
+                unread = "whether it covers this item and destination was not read"
                 told.append(f"unknown: {waiver.name} may lift it, {unread} ({waiver.exception})")
             elif state == MAYBE:
                 told.append(f"unknown: {waiver.name} lifts it if the head offices allow ({waiver.exception})")
@@ -219,7 +256,9 @@ class _Teller:
                 }
                 told.append(f"no: {waiver.name}, {why[waiver.basis]} ({waiver.exception})")
             elif place and waiver.condition[0]:
-                told.append(f"no: {waiver.name} wants {':'.join(waiver.condition)} ({waiver.exception})")
+                kind, tag = waiver.condition
+                want = f"the end use {tag}" if kind == "end-use" else f"a party of {tag}"
+                told.append(f"no: {waiver.name} wants {want}, which the flow does not state ({waiver.exception})")
         return "; ".join(told) or "none"
 
 
@@ -227,11 +266,14 @@ def text(told: Explanation) -> str:
     """Return the explanation for people: the answer, then every control, the strictest first, clause by clause."""
     found = told.determination
     place = f"{told.flow.get('origin', 'unknown')} to {told.flow.get('destination', 'unknown')}"
-    lines = [f"{told.flow.get('item_codes', 'an item never classified')}, {place}, on {told.on}", ""]
+    codes = told.flow.get("item_codes", "an item never classified")
+    name = f"{told.flow['item']} ({codes})" if told.flow.get("item", codes) != codes else codes
+    headings = f", customs heading {told.flow['hs6']}" if told.flow.get("hs6") else ""
+    lines = [f"{name}{headings}, {place}, on {told.on}", ""]
     policy = f", {found['policy']}" if found["policy"] else ""
     lines.append(f"{found['status'].upper()}{policy}")
     if found["control"]:
-        decided = "may be decided by" if found["status"] == "indeterminate" else "decided by"
+        decided = "at its strictest by" if found["status"] == "indeterminate" else "decided by"
         lines.append(f"{decided} {found['control']} ({found['imposing']}): {found['citation']}")
     if found["floor"] != found["ceiling"] or found["floor_policy"] != found["ceiling_policy"]:
         low, high = (f"{found[n]} {found[f'{n}_policy']}".strip() for n in ("floor", "ceiling"))
@@ -240,15 +282,20 @@ def text(told: Explanation) -> str:
         said = [part for part in str(found[name]).split(BREAK) if part]
         said += list(told.warnings) if name == "warnings" else []
         lines += ["", title, *(f"  - {part}" for part in said)] if said else []
-    for row in told.controls.to_dict("records"):
-        lines += ["", f"{row['control']}: {row['verdict'].upper()} ({row['imposing']}, {row['policy'] or 'no policy'})"]
-        away = row["verdict"] == VERDICTS[NO]
-        for name in CLAUSES:
-            if row[name] != "none" and (not away or row[name].startswith("no: ")):
-                lines.append(f"    {name.replace('_', ' '):<12} {row[name]}")
+    rows = told.controls.to_dict("records")
+    for row in (row for row in rows if row["verdict"] != VERDICTS[NO]):
+        policy = f", {row['policy']}" if row["policy"] else ""
+        lines += ["", f"{row['control']}: {row['verdict'].upper()} ({row['imposing'] or 'any state'}{policy})"]
+        lines += [f"    {name.replace('_', ' '):<12} {row[name]}" for name in CLAUSES if row[name] != "none"]
         lines.append(f"    {'citation':<12} {row['citation']}")
-        lines += [] if away else [f"    {'':<12} {link}" for link in dict.fromkeys(row["links"])]
-    if not len(told.controls):
+        lines += [f"    {'':<12} {link}" for link in dict.fromkeys(row["links"])]
+    away = [row for row in rows if row["verdict"] == VERDICTS[NO]]
+    lines += ["", "Considered, and not applying:"] if away else []
+    for row in away:
+        reasons = [row[name].removeprefix("no: ") for name in CLAUSES if row[name].startswith("no: ")]
+        lines.append(f"  - {row['control']} ({row['imposing']}): {'; '.join(reasons)}")
+        lines.append(f"      {row['citation']}")
+    if not rows:
         lines += ["", "No control of the book is on this item, or the flow stays inside one state."]
     lines += ["", f"{told.others} other controls of the book are on other items."]
     return "\n".join(lines) + "\n"

@@ -66,3 +66,20 @@ def _percent(text: str) -> float:
     if not 0 <= value <= 100:
         raise ValueError(f"{text!r} is not a percentage from 0 to 100")
     return value / 100
+
+
+def told(terms: tuple[Term, ...], imposing: str) -> str:
+    """Return in words how a control follows goods made abroad; "" when it does not."""
+    said = []
+    for term in terms:
+        if term.kind == "fdp":
+            what = f"direct products of technology, software or tools of {imposing}"
+        elif term.kind == "content-floor":
+            what = f"goods with {term.threshold:.1%} or more of content from {imposing}"
+        elif term.threshold == 0:
+            what = f"goods with any controlled content from {imposing}"
+        else:
+            what = f"goods with more than {term.threshold:.0%} of controlled content from {imposing}"
+        start = "" if term.since == ALWAYS else f" (from {term.since})"
+        said.append(what + start + (f" for parties of {term.entity}" if term.entity else ""))
+    return "; ".join(said)

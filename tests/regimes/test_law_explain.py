@@ -28,6 +28,7 @@ def test_an_euv_scanner_is_decided_by_the_dutch_rule_with_the_us_one_shielded(bo
     assert controls.loc["jpn-23", "reach"].startswith("no: made in NLD")
     assert not any(name.startswith("us-iec-") for name in controls.index), "W-1 is not on scanners"
     assert told.others + len(controls) == len(book.tables["controls"])
+    assert not any(name.startswith("not-held:") for name in controls.index), "the law of the Netherlands is held"
 
 
 @pytest.mark.parametrize(
