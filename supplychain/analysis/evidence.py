@@ -58,7 +58,7 @@ def _decided(
     leave = np.isin(status, _LEAVE)
     denied = leave & ((status == "prohibited") | np.isin(policy, _DENIED))
     open_, bound = _settled(status)
-    word, by_regime = deciding(found, distinct, weight, regime)
+    word, by_regime = deciding(status, table["regime"].to_numpy(object), mass, regime)
     told = {
         "denied": float(mass[denied].sum()),
         "at_leave": float(mass[leave].sum()),
@@ -80,15 +80,14 @@ def _decided(
 
 
 def deciding(
-    found: Determinations, distinct: npt.NDArray[np.integer], weight: Floats, regime: str
+    status: npt.NDArray[np.object_], regimes: npt.NDArray[np.object_], weight: Floats, regime: str
 ) -> tuple[str, float]:
-    """Return whether a regime decides some of some flows (decides, may decide, no), and the part of them it decides.
-    Flows are given as rows of `found.distinct`, with their weights."""
-    mass = np.bincount(distinct, weight, minlength=len(found.distinct)).astype(float)
-    mass /= mass.sum() or 1.0
-    open_, bound = _settled(found.distinct["status"].to_numpy(object))
-    of_regime = found.distinct["regime"].to_numpy(object) == regime
-    by_regime, maybe = float(mass[of_regime & bound].sum()), float(mass[of_regime & open_].sum())
+    """Return whether a regime decides some of some determinations (decides, may decide, no), and the part of their
+    weight that it decides."""
+    part = weight / (weight.sum() or 1.0)
+    open_, bound = _settled(status)
+    of_regime = regimes == regime
+    by_regime, maybe = float(part[of_regime & bound].sum()), float(part[of_regime & open_].sum())
     return DECIDES if by_regime > _EDGE else MAY if maybe > _EDGE else NOT, by_regime
 
 

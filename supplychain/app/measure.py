@@ -19,6 +19,7 @@ from supplychain.analysis.evidence import IEC, deciding
 from supplychain.analysis.flow import FlowModel, loss_models
 from supplychain.analysis.memory import Memory
 from supplychain.case import Case
+from supplychain.facts.countries import country, is_country
 from supplychain.network import ROLES, Floats
 from supplychain.report.matrix import by_item
 from supplychain.shocks import Shocks
@@ -110,8 +111,14 @@ def _measured(applied: Applied, memory: Memory) -> Measured:
         applied=applied,
         outlook=outlook(applied, memory=memory),
         chokes=choke_losses(applied, HORIZON, memory=memory),
-        items=by_item(case.compiled, case.determinations.table),
+        items=by_item(case.compiled, _judged(case)),
     )
+
+
+def _judged(case: Case) -> pd.DataFrame:
+    """Return status and policy of every flow; the other columns of the determinations cost most of their time."""
+    found = case.determinations
+    return pd.DataFrame({name: np.asarray(found.column(name), object) for name in ("status", "policy")})
 
 
 def _reading(workspace: Workspace, draft: Draft, base: Measured, now: Measured) -> dict[str, object]:
@@ -168,6 +175,7 @@ def _w1(workspace: Workspace, now: Measured, table: pd.DataFrame) -> list[str]:
     """Does Wassenaar minus one decide the determination of some of each element's flows in the chain?"""
     case = now.applied.at(HORIZON)
     usage = chain_usage(workspace, case)
+    status, regimes = (np.asarray(case.determinations.column(name), object) for name in ("status", "regime"))
     found: dict[tuple[str, str], str] = {}
     for kind in KINDS:
         wanted = set(table.loc[table["kind"] == kind, "element"])
@@ -176,8 +184,8 @@ def _w1(workspace: Workspace, now: Measured, table: pd.DataFrame) -> list[str]:
         if columns:
             own_free = Shocks(shocks.names, now.chokes.own[kind], shocks.flow_lost).take(columns)
             for b, member in zip(columns, members(case.compiled, own_free), strict=True):
-                of = case.determinations.index[member.offers]
-                found[kind, shocks.names[b]] = deciding(case.determinations, of, usage[member.offers], IEC)[0]
+                at = member.offers
+                found[kind, shocks.names[b]] = deciding(status[at], regimes[at], usage[at], IEC)[0]
     return [found.get((kind, name), "no") for kind, name in zip(table["kind"], table["element"], strict=True)]
 
 
@@ -205,8 +213,7 @@ def states_table(base: Measured, now: Measured) -> pd.DataFrame:
             parts.append(losses[["after", "short"]].add_prefix(f"{prefix}{word}_"))
         frames.append(pd.concat(parts, axis=1))
     table = pd.concat(frames, axis=1).rename_axis("state").sort_index().reset_index()
-    network = now.applied.case.network
-    table.insert(1, "name", [name_of(network, "jurisdiction", state)[0] for state in table["state"]])
+    table.insert(1, "name", [country(state).name if is_country(state) else state for state in table["state"]])
     # A state that does not appear makes nothing for the chain, or asks no leave of it.
     losses = [name for name in table.columns if name.endswith("_short")]
     return table.fillna(dict.fromkeys(losses, 0.0))

@@ -9,6 +9,8 @@ from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from supplychain.errors import UsageError
@@ -16,8 +18,10 @@ from supplychain.facts.package import Package, read_package
 from supplychain.locate import datasets
 from supplychain.regimes.determinations import Determinations, determine
 from supplychain.regimes.flows import Flows, read_flows
-from supplychain.regimes.law import Law, compile_law
+from supplychain.regimes.law import Law, compile_law, places_of
 from supplychain.regimes.words import Wording
+
+_FEW = 4  # days that are compiled one by one; a book that is asked about more is compiled for all
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,6 +78,21 @@ class RegimeBook:
     def law(self) -> Law:
         return compile_law(self.tables)
 
+    def law_of(self, days: npt.NDArray[np.datetime64]) -> tuple[Law, Wording]:
+        """Return law and words for some days. A book that is asked about few days is compiled for each of them alone;
+        the answers are the same."""
+        distinct = np.unique(days)
+        day = distinct[0].astype(object) if len(distinct) == 1 else None
+        known = self._days.get(day)
+        if known is None and day is not None and "law" not in self.__dict__ and len(self._days) < _FEW:
+            law = compile_law(self.tables, day)
+            known = self._days[day] = law, Wording.of(law, self.tables["controls"], self.tables["regimes"])
+        return known or (self.law, self.wording)
+
+    @cached_property
+    def _days(self) -> dict[date | None, tuple[Law, Wording]]:
+        return {}
+
     @cached_property
     def wording(self) -> Wording:
         return Wording.of(self.law, self.tables["controls"], self.tables["regimes"])
@@ -94,22 +113,13 @@ class RegimeBook:
         tables `content` (what to take where a flow states no controlled content) and `licence` (delay and probability
         by policy).
         """
-        read = read_flows(flows, on, self.law.places)
+        read = read_flows(flows, on, places_of(self.tables))
+        law, wording = self.law_of(read.days)
         latest = read.days.max().astype(object) if len(read.days) else self.known_as_of
         earliest = read.days.min().astype(object) if len(read.days) else self.known_as_of
-        told = (*self.warnings_for(latest), *self.warnings_for(earliest, early_only=True), *self._unread(read))
+        told = (*self.warnings_for(latest), *self.warnings_for(earliest, early_only=True), *_unread(law, read))
         warnings = tuple(dict.fromkeys(told))
-        return determine(self.law, read, self.wording, inferred=inferred, assumptions=assumptions, warnings=warnings)
-
-    def _unread(self, flows: Flows) -> list[str]:
-        """Say which stated end uses and lists of parties no control of the book turns on."""
-        found = []
-        for column, kind in (("end_use", "end-use"), ("entity", "entity")):
-            said = {part.strip() for text in flows.buyers.column(column) for part in text.split(";")}
-            for tag in sorted(said - {"", "none", *self.law.tags[kind]}):
-                known = ", ".join(self.law.tags[kind])
-                found.append(f"no control of the book turns on {kind} {tag!r}; it is taken as none of: {known}")
-        return found
+        return determine(law, read, wording, inferred=inferred, assumptions=assumptions, warnings=warnings)
 
     def warnings_for(self, day: date, *, early_only: bool = False) -> tuple[str, ...]:
         """Return what must be said of law that the book does not know on `day`."""
@@ -177,6 +187,17 @@ class RegimeBook:
         table, day = self.tables["groups"], pd.Timestamp(on)
         holds = (table["jurisdiction"] == jurisdiction) & ~(table["from"] > day) & ~(table["to"] <= day)
         return table[holds.to_numpy(bool)].reset_index(drop=True)
+
+
+def _unread(law: Law, flows: Flows) -> list[str]:
+    """Say which stated end uses and lists of parties no control of the book turns on."""
+    found = []
+    for column, kind in (("end_use", "end-use"), ("entity", "entity")):
+        said = {part.strip() for text in flows.buyers.column(column) for part in text.split(";")}
+        for tag in sorted(said - {"", "none", *law.tags[kind]}):
+            known = ", ".join(law.tags[kind])
+            found.append(f"no control of the book turns on {kind} {tag!r}; it is taken as none of: {known}")
+    return found
 
 
 @cache

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -53,6 +53,7 @@ def list_of(code: str) -> str:
     return code.partition(":")[0]
 
 
+@lru_cache(maxsize=1 << 18)
 def relation(flow: str, control: str) -> int:
     """Return YES if the control's code covers the flow's, MAYBE if the flow's code is the broader one, else NO.
 

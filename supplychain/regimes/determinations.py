@@ -12,10 +12,9 @@ import numpy.typing as npt
 import pandas as pd
 
 from supplychain.regimes.classes import Likeness
-from supplychain.regimes.codes import CONDITIONAL, YES
-from supplychain.regimes.evaluate import Buyers, Content, Frame, Outcome, Sellers, evaluate, read_item
+from supplychain.regimes.evaluate import TOLD, Buyers, Content, Frame, Outcome, Sellers, evaluate, read_item
 from supplychain.regimes.flows import Flows, compress
-from supplychain.regimes.law import CLASSES, DESTINATION, EXCEPTED, ORIGIN, POLICIES, STATUSES, Law
+from supplychain.regimes.law import CLASSES, DESTINATION, ORIGIN, POLICIES, STATUSES, Law
 from supplychain.regimes.words import Wording, placed
 
 Longs = npt.NDArray[np.int64]
@@ -131,16 +130,19 @@ class Determinations:
         are. conditional: only for an end user or end use that the flow does not state. exception: what lifts it or
         may; status is "excepted" only when it does. foreign: it reaches the flow from abroad.
         """
-        rows = [self._applied(o, start) for o, start in zip(self.outcomes, self.starts, strict=True)]
-        every = pd.concat(rows, ignore_index=True) if rows else self._applied_empty()
-        by = every["distinct"].to_numpy(np.int64)
+        parts = [outcome.told for outcome in self.outcomes]
+        by = np.concatenate(
+            [np.zeros(0, np.int64), *(p["row"] + start for p, start in zip(parts, self.starts, strict=True))]
+        )
+        columns = {name: np.concatenate([np.zeros(0, kind), *(p[name] for p in parts)]) for name, kind in TOLD.items()}
+        every = pd.DataFrame(columns).astype({name: "str" for name, kind in TOLD.items() if kind is object})
         order = np.argsort(by, kind="stable")
         first = np.searchsorted(by[order], np.arange(len(self._scores[0]) + 1))
         length = np.diff(first)[self.index]
         flow = np.repeat(np.arange(self.count), length)
         within = np.arange(len(flow)) - np.repeat(np.cumsum(length) - length, length)
         picked = order[np.repeat(first[self.index], length) + within]
-        found = every.take(picked).reset_index(drop=True).drop(columns="distinct")
+        found = every.take(picked).reset_index(drop=True)
         found.insert(0, "flow", flow)
         unheld = np.flatnonzero((found["imposing"] == ORIGIN).to_numpy(bool))
         if len(unheld):
@@ -149,36 +151,6 @@ class Determinations:
             found.iloc[unheld, found.columns.get_loc("imposing")] = whose
             found["imposing"] = found["imposing"].astype("str")
         return found
-
-    def _applied(self, outcome: Outcome, start: int) -> pd.DataFrame:
-        row, column = np.nonzero(outcome.possible >= CONDITIONAL)
-        keep = outcome.possible[row, column]
-        lifted, by = outcome.lifted[row, column], outcome.by[row, column]
-        rules = outcome.item.rules
-        levels = np.array([rule.level for rule in rules], np.int64)[column]
-        levels = np.where(lifted == YES, EXCEPTED, levels)
-        names = np.array([rule.control for rule in rules], object)
-        waivers = [rules[c].waivers[b].exception if b >= 0 else "" for c, b in zip(column, by, strict=True)]
-        frame = pd.DataFrame(
-            {
-                "distinct": row + start,
-                "control": names[column],
-                "imposing": np.array([rule.imposing for rule in rules], object)[column],
-                "regime": np.array([rule.regime for rule in rules], object)[column],
-                "status": np.array(STATUSES, object)[levels],
-                "policy": np.array(POLICIES, object)[levels],
-                "certain": outcome.certain[row, column] == YES,
-                "conditional": keep == CONDITIONAL,
-                "exception": np.array(waivers, object),
-            }
-        )
-        return frame.astype(dict.fromkeys(("control", "imposing", "regime", "status", "policy", "exception"), "str"))
-
-    def _applied_empty(self) -> pd.DataFrame:
-        texts = ("control", "imposing", "regime", "status", "policy", "exception")
-        empty = pd.DataFrame({name: pd.Series([], dtype="str") for name in texts})
-        empty.insert(0, "distinct", np.zeros(0, np.int64))
-        return empty.assign(certain=np.zeros(0, bool), conditional=np.zeros(0, bool))
 
     def _distinct(self, name: str) -> Any:
         decided, words = self._decided, self.wording

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,19 @@ import numpy.typing as npt
 
 from supplychain.regimes.codes import CONDITIONAL, HEADINGS, MAYBE, NO, YES, Classification, list_of
 from supplychain.regimes.flows import Distinct, parse_content
-from supplychain.regimes.law import EXCEPTED, TIGHT_SHARE, TIGHTER, UNCLASSIFIED, UNLISTED, Bytes, Law, Rule, Waiver
+from supplychain.regimes.law import (
+    EXCEPTED,
+    POLICIES,
+    STATUSES,
+    TIGHT_SHARE,
+    TIGHTER,
+    UNCLASSIFIED,
+    UNLISTED,
+    Bytes,
+    Law,
+    Rule,
+    Waiver,
+)
 from supplychain.regimes.reach import Term
 
 Longs = npt.NDArray[np.int64]
@@ -368,6 +381,32 @@ class Outcome:
     lifted: Bytes
     by: npt.NDArray[np.int16]
     why: npt.NDArray[np.int16]
+
+    @cached_property
+    def told(self) -> dict[str, npt.NDArray[Any]]:
+        """Every control that applies or may apply, combination by combination (``row``): the columns of TOLD."""
+        row, column = np.nonzero(self.possible >= CONDITIONAL)
+        lifted, by = self.lifted[row, column], self.by[row, column]
+        rules = self.item.rules
+        levels = np.array([rule.level for rule in rules], np.int64)[column]
+        levels = np.where(lifted == YES, EXCEPTED, levels)
+        waivers = [rules[c].waivers[b].exception if b >= 0 else "" for c, b in zip(column, by, strict=True)]
+        return {
+            "row": row,
+            "control": np.array([rule.control for rule in rules], object)[column],
+            "imposing": np.array([rule.imposing for rule in rules], object)[column],
+            "regime": np.array([rule.regime for rule in rules], object)[column],
+            "status": np.array(STATUSES, object)[levels],
+            "policy": np.array(POLICIES, object)[levels],
+            "certain": self.certain[row, column] == YES,
+            "conditional": self.possible[row, column] == CONDITIONAL,
+            "exception": np.array(waivers, object),
+        }
+
+
+# Columns of the controls that apply, and their kinds.
+TOLD = dict.fromkeys(("control", "imposing", "regime", "status", "policy"), object)
+TOLD |= {"certain": bool, "conditional": bool, "exception": object}
 
 
 def evaluate(frame: Frame, span: int) -> Outcome:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import date
 from functools import cached_property
 
 import numpy as np
@@ -17,8 +18,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from supplychain.facts.countries import countries
-from supplychain.regimes import destinations, reach
 from supplychain.regimes import coverage as held
+from supplychain.regimes import destinations, reach
 from supplychain.regimes.codes import MAYBE, NO, NOT_LISTS, SHARED_LISTS, YES, Codes, list_of, normal, relation
 from supplychain.regimes.destinations import Clause
 from supplychain.regimes.flows import UNION
@@ -133,14 +134,15 @@ class Law:
         return np.searchsorted(self.breaks, days.astype("datetime64[D]"), side="right").astype(np.int64)
 
 
-def compile_law(tables: Mapping[str, pd.DataFrame]) -> Law:
-    """Compile the tables of a book (assumed checked) into arrays."""
+def compile_law(tables: Mapping[str, pd.DataFrame], day: date | None = None) -> Law:
+    """Compile the tables of a book (assumed checked) into arrays: for all days, or for one, which is much quicker."""
     controls, groups, exceptions = tables["controls"], tables["groups"], tables["exceptions"]
     terms = {text: reach.parse(text) for text in sorted(set(controls["reach"]))}
     coverage = tables["coverage"]
-    breaks = _breaks([controls, groups, exceptions, coverage], terms)
-    codes = sorted({*countries(), *tables["jurisdictions"]["jurisdiction"]} - {UNION})
-    places = {code: position for position, code in enumerate(["", *codes])}
+    # One day needs the epochs before it, of it, and after it; the law of the day is the same as in all epochs.
+    whole = _breaks([controls, groups, exceptions, coverage], terms) if day is None else None
+    breaks = np.array([day, day], "datetime64[D]") + np.arange(2) if whole is None else whole
+    places = places_of(tables)
     frame = _Frame(places, breaks, _groups(groups, places, breaks))
     texts = {
         *controls["destination_scope"],
@@ -179,6 +181,12 @@ def compile_law(tables: Mapping[str, pd.DataFrame]) -> Law:
         lists=lists,
         territories=territories,
     )
+
+
+def places_of(tables: Mapping[str, pd.DataFrame]) -> dict[str, int]:
+    """Return the position of every place that a book knows; 0 is the unknown one."""
+    codes = sorted({*countries(), *tables["jurisdictions"]["jurisdiction"]} - {UNION})
+    return {code: position for position, code in enumerate(["", *codes])}
 
 
 def _issuers(controls: pd.DataFrame) -> dict[str, str]:
