@@ -21,6 +21,13 @@ class Format(StrEnum):
     parquet = "parquet"
 
 
+class Tongue(StrEnum):
+    """The language of a page."""
+
+    en = "en"
+    zh = "zh"
+
+
 DEFAULT_BUYER = "illustrative"
 # The bundled book is known to this day's facts; a command asks for another date by --on.
 DEFAULT_DATE = "2026-11-01"
@@ -45,6 +52,7 @@ On = Annotated[str, typer.Option("--on", help="The day whose law applies, YYYY-M
 Horizons = Annotated[str, typer.Option("--horizons", help="Months after the shock, separated by commas.")]
 OutputFormat = Annotated[Format, typer.Option("--format", help="How to write the result.")]
 Output = Annotated[Path | None, typer.Option("--output", help="File to write. Default: standard output.")]
+Language = Annotated[Tongue, typer.Option("--language", help="Language of the page: English or Chinese.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="No progress and no remarks on standard error.")]
 Seed = Annotated[int, typer.Option("--seed", help="Seed of everything that is drawn at random.")]
 

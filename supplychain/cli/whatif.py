@@ -15,6 +15,7 @@ from supplychain.cli.options import (
     Buyer,
     Format,
     Horizons,
+    Language,
     Network,
     On,
     Output,
@@ -24,6 +25,7 @@ from supplychain.cli.options import (
     Quiet,
     Regimes,
     Seed,
+    Tongue,
     day,
     load_case,
     months,
@@ -85,6 +87,7 @@ def whatif(
     page: Annotated[
         Path | None, typer.Option("--page", help="Also write a page with charts, and every table, into this folder.")
     ] = None,
+    language: Language = Tongue.en,
     network: Network = None,
     regimes: Regimes = None,
     overlay: Overlay = None,
@@ -127,10 +130,11 @@ def whatif(
         )
         found = compare(case, loaded, span, step)
         if page is not None:
+            from supplychain.report import language as languages
             from supplychain.report.whatif_page import write_page
 
             step("writing the page")
-            written = write_page(found, page)
+            written = write_page(found, page, languages.language(language.value))
     show_table(
         found.tables[part.value],
         form,

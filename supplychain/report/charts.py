@@ -86,6 +86,7 @@ def svg(chart: Any, label: str, prefix: str) -> Markup:
         raise ValueError("vl-convert gave no SVG drawing")
     inside = drawing[root.end() : drawing.rindex("</svg>")]
     inside = inside.replace(f'fill="{marks.UNKNOWN}"', 'fill="url(#hatch)"')  # as everywhere on the page
+    inside = re.sub(r' aria-label="Title text .*?"', "", inside)  # in English; the text itself stands inside
     inside = re.sub(r'(id="|url\(#)((?:clip|gradient)_?\d+)', rf"\1{prefix}-\2", inside)
     width, height = (float(part) for part in size.group(1).split()[2:])
     return marks.picture(width, height, label, Markup(inside), class_="picture chart")  # Vega escaped the words

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -47,6 +47,10 @@ class Findings:
     warnings: tuple[str, ...] = ()
     language: Language = ENGLISH
 
+    def spoken(self, language: Language) -> Findings:
+        """Return the same findings, to be told in another language."""
+        return replace(self, language=language, names=replace(self.names, language=language))
+
     @cached_property
     def as_of(self) -> str:
         """The date of the law, as words: "1 Nov 2026"."""
@@ -55,7 +59,7 @@ class Findings:
     def place(self, plant: str, destination: str) -> str:
         """Return how a plant is called: its id and state; only the state where the buyer is a country."""
         state = self.names.state(destination)
-        return self.language.say("{first}, {second}", first=plant, second=state) if plant else state
+        return self.language.say("{plant}, {state}", plant=plant, state=state) if plant else state
 
     def note(self, unknown: float) -> str:
         """Return what every picture says under itself: the date of the law and the unknown share."""

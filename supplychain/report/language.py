@@ -93,17 +93,27 @@ class Language:
             return text if known is None else known
         for pattern, told in self._compiled:
             found = pattern.fullmatch(text)
-            if found:
-                values = {name: self._part(name, part) for name, part in found.groupdict().items()}
+            values = {name: self._part(name, part) for name, part in found.groupdict().items()} if found else {}
+            if found and values.get("question") != found.groupdict().get("question", ""):
                 return told.format(**values)
         return text
 
     def _part(self, name: str, part: str) -> str:
-        if name.startswith("state"):
+        """Return a part of a composed text by what its placeholder is called; a question must be known itself."""
+        if name.startswith("state") and part in countries():
             return self.state(part)
-        if name.startswith("list"):
-            return self.say(", ").join(self.tell(piece) for piece in part.split(", "))
+        if name == "either":
+            return self.say(" or ").join(part.split(" or "))
+        if name.startswith(("item", "country")):
+            return self._called.get((name.rstrip("0123456789"), part), part)
         return self.tell(part)
+
+    @cached_property
+    def _called(self) -> dict[tuple[str, str], str]:
+        """Names of items by id, of countries by their name in English."""
+        items = {("item", identifier): name for (kind, identifier, _), name in self.names.items() if kind == "item"}
+        places = {("country", english): name for (kind, _, english), name in self.names.items() if kind == "country"}
+        return items | places
 
     @cached_property
     def _compiled(self) -> tuple[tuple[re.Pattern[str], str], ...]:
@@ -252,7 +262,11 @@ def key(sentence: str) -> str:
 
 def _pattern(text: str) -> re.Pattern[str]:
     parts = _PLACEHOLDER.split(text)  # words, name, words, name, ... words
-    pieces = [re.escape(part) if at % 2 == 0 else f"(?P<{part}>.+?)" for at, part in enumerate(parts)]
+    any_, flat = ".+?", "[^()]+?"  # the controls that ask stand in the last brackets of a question
+    pieces = [
+        re.escape(part) if at % 2 == 0 else f"(?P<{part}>{flat if part == 'controls' else any_})"
+        for at, part in enumerate(parts)
+    ]
     return re.compile("".join(pieces), re.DOTALL)
 
 

@@ -55,6 +55,9 @@ def annex(case: Case) -> pd.DataFrame:
     regimes = book["regimes"].rename(columns={"name": "regime_name", "kind": "regime_kind"})
     table = table.merge(controls[kept], on="control", how="left")
     table = table.merge(regimes[["regime", "regime_name", "regime_kind"]], on="regime", how="left")
+    # What the book does not hold, or a classification that is open, is no control of the book: nothing to join.
+    blank = ["imposing", "regime", "regime_name", "regime_kind", "instrument", "measure", "policy", "scope", "reach"]
+    table[[*blank, "quality", "source", "note"]] = table[[*blank, "quality", "source", "note"]].fillna("")
     front = ["control", "imposing", "regime", "regime_name", "regime_kind"]
     return table[front + [name for name in table.columns if name not in front]].sort_values(
         ["flows_decided", "flows", "flows_open", "control"], ascending=[False, False, False, True], ignore_index=True

@@ -137,7 +137,7 @@ def annex_section(findings: Findings) -> Section:
     """Every control that decides or may decide a flow, with its citation."""
     table, names, language = findings.tables["law"], findings.names, findings.language
     say = language.say
-    bears = table[(table["flows"] > 0) | (table["flows_decided"] > 0)]
+    bears = table[(table["imposing"] != "") & ((table["flows"] > 0) | (table["flows_decided"] > 0))]
     shown = bears.assign(
         state=[names.state(code) for code in bears["imposing"]],
         regime_words=[names.regime(regime) for regime in bears["regime"]],

@@ -45,9 +45,14 @@ def cost_words(plan: dict[str, Any], language: Language = ENGLISH) -> str:
     return language.say("it costs {share} less than buying as today", share=share)
 
 
+def solved(language: Language, status: object) -> str:
+    """Return how a solve ended, in words."""
+    return language.say(words.SOLVED.get(str(status), str(status)))
+
+
 def policy_title(findings: Findings, plan: dict[str, Any]) -> str:
     """Return the title of the plan's policy."""
-    return findings.language.name("policy", str(plan["policy"]), str(plan["policy_title"]))
+    return findings.language.tell(str(plan["policy_title"]))
 
 
 def sourcing_section(findings: Findings) -> Section:
@@ -60,13 +65,13 @@ def sourcing_section(findings: Findings) -> Section:
         return Section("sourcing", say("Recommended sourcing"), (said,), breaks=True)
     plan = figures(findings)
     rows = findings.tables["plan_relaxed"]
-    policy = language.name("policy-description", str(plan["policy"]), str(plan["policy_description"]))
+    policy = language.tell(str(plan["policy_description"]))
     lead = language.join(
         say("{policy}: {description}", policy=policy_title(findings, plan), description=policy),
         say(
             "Over {months} the plan is {status} (gap {gap}).",
             months=language.months(plan["horizon_months"]),
-            status=say(str(plan["status"])),
+            status=solved(language, plan["status"]),
             gap=language.percent(plan["gap"], 2),
         ),
         say(
@@ -96,15 +101,10 @@ def sourcing_section(findings: Findings) -> Section:
         parts.append(_qualify(findings))
     parts.append(_threats(findings))
     if len(rows):
-        told = rows.assign(told=[_rule(findings, str(rule)) for rule in rows["rule"]])
+        told = rows.assign(told=[language.tell(str(rule)) for rule in rows["rule"]])
         columns = [Column("told", say("Rule"), "small")]
         parts.append(sheet(told, say("Rules that gave way"), columns, "plan_relaxed", most=20))
     return Section("sourcing", say("Recommended sourcing"), (lead, losses), tuple(parts), breaks=True)
-
-
-def _rule(findings: Findings, text: str) -> str:
-    """Return a rule that gave way; in another language than English its item is named."""
-    return findings.language.tell(text)
 
 
 def _figures_sheet(findings: Findings, plan: dict[str, Any]) -> Sheet:
@@ -186,7 +186,7 @@ def _changes(findings: Findings) -> Sheet:
     kept = say("capacity kept under contract for a refusal, part of the need")
     columns = [
         Column("need", say("Need")),
-        Column("maker", say("Source")),
+        Column("maker", say("Maker and place")),
         Column("shift", say("Share today → plan")),
         Column("reserved", say("Reserved"), "percent", kept),
         Column("lead_time_months", say("Lead time"), "months"),
@@ -302,23 +302,23 @@ def method_section(findings: Findings) -> Section:
     language = findings.language
     say = language.say
     solves = [
-        say("{what}: {value}", what=language.tell(str(solve["what"])), value=say(str(solve["status"])))
+        say("{what}: {value}", what=language.tell(str(solve["what"])), value=solved(language, solve["status"]))
         for solve in findings.solves
     ]
     table = findings.tables["assumptions"]
     shown = table.assign(
-        reason=[
-            language.name("assumption", str(name), str(why))
-            for name, why in zip(table["assumption"], table["why"], strict=True)
-        ],
+        called=[_assumption(language, str(name)) for name in table["assumption"]],
+        reason=[language.tell(str(why)) for why in table["why"]],
+        set_to=[_blank(language, value) for value in table["value"]],
+        rests=[_blank(language, source) for source in table["source"]],
         measured=[language.tell(str(unit)) for unit in table["unit"]],
     )
     columns = [
-        Column("assumption", say("Assumption"), "code"),
-        Column("value", say("Value")),
+        Column("called", say("Assumption"), "code"),
+        Column("set_to", say("Value")),
         Column("measured", say("Unit"), "small"),
         Column("reason", say("Why"), "small", wide=True),
-        Column("source", say("Source"), "small"),
+        Column("rests", say("Source"), "small"),
     ]
     return Section(
         "method",
@@ -351,6 +351,17 @@ def method_section(findings: Findings) -> Section:
         remarks=tuple(language.tell(warning) for warning in findings.warnings),
         breaks=True,
     )
+
+
+def _blank(language: Language, value: object) -> str:
+    """Return what an assumption is set to, or rests on; none of it in words."""
+    return language.say("none") if str(value) == "none" else str(value)
+
+
+def _assumption(language: Language, name: str) -> str:
+    """Return the id of an assumption, which every command takes, after its name where the language has one."""
+    called = language.name("assumption", name, name)
+    return name if called == name else language.say("{what} ({share})", what=called, share=name)
 
 
 def _files(findings: Findings) -> Sheet:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from supplychain.report import cliffs
-from supplychain.report.sections_plan import cost_words, figures, policy_title
+from supplychain.report.sections_plan import cost_words, figures, policy_title, solved
 from supplychain.report.words import mark
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 Sentence = dict[str, str]
 _CHANGE = {
-    "begins": mark("in force"),
+    "begins": mark("comes into force"),
     "revives": mark("back in force"),
     "pauses": mark("suspended"),
     "ends": mark("no longer in force"),
@@ -196,7 +196,7 @@ def _plan(findings: Findings) -> Sentence:
     cost = say(
         "The plan ({policy}, {status}): {cost}.",
         policy=policy_title(findings, plan),
-        status=say(str(plan["status"])),
+        status=solved(language, plan["status"]),
         cost=cost_words(plan, language),
     )
     losses = {

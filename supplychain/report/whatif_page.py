@@ -106,7 +106,7 @@ def page(found: Comparison, language: Language = ENGLISH) -> str:
 
 def _title(side: Side, language: Language) -> str:
     one = side.applied.scenario
-    return language.name("scenario", one.name, one.title)
+    return language.tell(one.title)
 
 
 def courses(weeks: pd.DataFrame, label: str, prefix: str, language: Language = ENGLISH) -> Markup:
@@ -151,7 +151,7 @@ def _sentence(side: Side, language: Language) -> dict[str, str]:
             **told,
         )
     )
-    question = language.name("scenario-question", one.name, one.question)
+    question = language.tell(one.question)
     return {"lead": say("{title}.", title=_title(side, language)), "body": language.join(body, question)}
 
 
@@ -201,7 +201,7 @@ def _who(found: Comparison, names: Names) -> Section:
     by_plant = [
         Column("scenario", say("Scenario")),
         Column("plant", say("Plant")),
-        Column("measured", say("Measure")),
+        Column("measured", say("Kind of loss")),
         Column("months", say("Months")),
         Column("after_words", say("After re-sourcing")),
         Column("short_words", say("Short run")),
@@ -231,9 +231,9 @@ def _parts(found: Comparison, names: Names) -> Section:
     shown["called"] = [_part(names, *cell) for cell in zip(shown["by"], shown["value"], strict=True)]
     columns = [
         Column("scenario", say("Scenario")),
-        Column("measured", say("Measure")),
+        Column("measured", say("Kind of loss")),
         Column("kind", say("By")),
-        Column("called", say("Part"), "small"),
+        Column("called", say("Which"), "small"),
         Column("baseline_words", say("Before")),
         Column("loss_words", say("Under the scenario")),
         Column("delta_words", say("Change")),
@@ -326,7 +326,7 @@ def _costs(found: Comparison, language: Language) -> Section:
         Column("regret_words", say("Regret")),
         Column("held_unmet_words", say("Unmet, held")),
         Column("new_unmet_words", say("Unmet, new")),
-        Column("currency", say("In")),
+        Column("currency", say("Currency")),
         Column("noted", say("Note"), "small"),
     ]
     lead = say(

@@ -32,10 +32,6 @@ MONTHS = (
     mark("Nov"),
     mark("Dec"),
 )
-STANDING = {
-    "in_force": mark("in force"),
-    "at_leave": mark("at leave"),
-}
 STATUS = {
     "free": mark("free"),
     "excepted": mark("excepted"),
@@ -56,6 +52,12 @@ ROLE = {
     "consumable": mark("consumable"),
     "capital": mark("capital equipment"),
     "knowledge": mark("software and know-how"),
+}
+SOLVED = {
+    "optimal": mark("optimal"),
+    "converged": mark("converged"),
+    "feasible, not proven": mark("feasible, not proven"),
+    "feasible-not-proven": mark("feasible, not proven"),
 }
 QUALITY = {
     "reported": mark("reported"),
