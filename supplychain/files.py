@@ -8,6 +8,7 @@ it. Files can be read by their owner only.
 from __future__ import annotations
 
 import ctypes
+import errno
 import fcntl
 import os
 import shutil
@@ -120,9 +121,13 @@ def check_free(path: Path, overwrite: bool) -> None:
 
 
 def make_folder(folder: Path) -> None:
-    """Make ``folder`` and the folders above it that are missing. Raises EnvironmentFault."""
+    """Make ``folder`` and the folders above it that are missing, for their owner only. Raises EnvironmentFault."""
+    missing = [above for above in (folder, *folder.parents) if not above.exists()]
     try:
-        folder.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
+        for above in reversed(missing):
+            above.mkdir(mode=FOLDER_MODE, exist_ok=True)
+        if not folder.is_dir():
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
     except OSError as error:
         raise EnvironmentFault(f"cannot create {folder}: {error.strerror or error}") from error
 
