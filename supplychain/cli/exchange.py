@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from supplychain.exchange.intake import Intake
     from supplychain.exchange.tradefolder import TradeImport
 
+_SHOWN = 25  # warnings that the terminal shows
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")]
 
 
@@ -90,11 +91,14 @@ def bring(
 
     found: Intake | TradeImport
     warnings: list[str] = []
+    odd: list[str] = []
     if name in (DataSet.baci, DataSet.comtrade):
         found = _trade(name, source, dest, overwrite)
     else:
         found = _read(name, source)
-        warnings = [str(warning) for warning in save(found, dest, overwrite=overwrite).warnings]
+        written = save(found, dest, overwrite=overwrite)
+        warnings = [str(warning) for warning in written.warnings]
+        odd = [str(warning) for warning in found.warnings]
     record = {
         "data_set": name.value,
         "package": str(dest),
@@ -102,10 +106,12 @@ def bring(
         "lost": found.lost,
         "notice": found.notice,
         "remarks": list(found.remarks),
-        "warnings": warnings,
+        "warnings": [*odd, *warnings],
     }
     rows = sum(found.rows_in.values())
     notes = [f"{rows:,} rows in, {found.lost} lost; written and checked: {dest}", *found.remarks]
+    notes += [f"warning: {warning}" for warning in odd[:_SHOWN]]
+    notes += [f"and {len(odd) - _SHOWN} more warnings; --format json tells all"] if len(odd) > _SHOWN else []
     notes += [f"{len(warnings)} warnings; supplychain check {dest} tells them"] if warnings else []
     notes += [found.notice] if found.notice else []
     show_table(found.counts, form, output, title=f"Import of {name.value}", notes=notes, record=record)

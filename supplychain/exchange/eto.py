@@ -15,7 +15,8 @@ from typing import Any
 
 import pandas as pd
 
-from supplychain.errors import Problems
+from supplychain.errors import Problem, Problems
+from supplychain.exchange.etocheck import check_tables
 from supplychain.exchange.intake import Intake, counted, network_package, numbers, read_foreign, records, refuse_missing
 from supplychain.exchange.mapping import bundled, cited_sources, distinct, mapping
 from supplychain.facts.countries import is_country, likely_code
@@ -27,6 +28,10 @@ FILES = {
     "sequence": ["input_id", "goes_into_id", "is_type_of_id"],
     "stages": ["stage_id", "stage_name"],
 }
+# Columns of the files that are not read.
+OTHERS = ("stage_name", "description", "provided_name", "input_name", "goes_into_name", "is_type_of_name",
+          "market_share_chart_global_market_size_info", "market_share_chart_caption",
+          "market_share_chart_source")  # fmt: skip
 ROLES = {"tool_resource": "capital", "design_resource": "knowledge", "material_resource": "consumable"}
 NOTICE = """\
 Contains the Advanced Semiconductor Supply Chain Dataset, Emerging Technology Observatory, Center for Security and
@@ -44,6 +49,7 @@ class _Read:
 
     tables: dict[str, pd.DataFrame]
     hashes: dict[str, str]
+    warnings: tuple[Problem, ...]
     went: dict[str, pd.Series] = field(default_factory=dict)
     item: dict[str, str] = field(default_factory=dict)  # ETO id of an input or stage -> our item
     organisation: dict[str, str] = field(default_factory=dict)  # ETO provider -> our organisation
@@ -94,7 +100,8 @@ def read_eto(folder: Path) -> Intake:
         "process steps have the shares of their stage, the end product those of the last stage: assumptions",
         "links are ETO's; that an input is essential to what it goes into, and each of its types important, is assumed",
     )
-    return Intake(package, counted(journal), {f: len(w) for f, w in journal.items()}, NOTICE, remarks)
+    rows_in = {file: len(went) for file, went in journal.items()}
+    return Intake(package, counted(journal), rows_in, NOTICE, remarks, read.warnings)
 
 
 def _read(folder: Path) -> _Read:
@@ -103,51 +110,19 @@ def _read(folder: Path) -> _Read:
     problems = Problems()
     tables, hashes = {}, {}
     for name, columns in FILES.items():
-        tables[name], hashes[f"{name}.csv"] = read_foreign(folder / f"{name}.csv", problems, columns)
-    problems.raise_if_any()
+        ids = [column for column in columns if column.endswith("_id")]
+        path = folder / f"{name}.csv"
+        tables[name], hashes[path.name] = read_foreign(path, problems, columns, known=OTHERS, ids=ids)
+    if any(len(table) == 0 for table in tables.values()):
+        problems.raise_if_any()
     provision = tables["provision"]
     provision["share"] = numbers(provision, "share_provided", "provision.csv", problems, 0, 100) / 100
-    provision["when"] = numbers(provision, "year", "provision.csv", problems, 1900, 2200)
-    tables["inputs"]["when"] = numbers(tables["inputs"], "year", "inputs.csv", problems, 1900, 2200)
-    _check_ids(tables, problems)
+    provision["when"] = numbers(provision, "year", "provision.csv", problems, 1900, 2200, whole=True)
+    tables["inputs"]["when"] = numbers(tables["inputs"], "year", "inputs.csv", problems, 1900, 2200, whole=True)
+    check_tables(tables, problems)
     problems.raise_if_any()
-    return _Read(tables, hashes, {name: pd.Series("", table.index, dtype="object") for name, table in tables.items()})
-
-
-def _check_ids(tables: dict[str, pd.DataFrame], problems: Problems) -> None:
-    """An id of `provided_id` may stand in inputs or in stages; every other id in its one table."""
-    inputs, stages = set(tables["inputs"]["input_id"]), set(tables["stages"]["stage_id"])
-    targets = {
-        ("provision", "provided_id"): inputs | stages,
-        ("provision", "provider_id"): set(tables["providers"]["provider_id"]),
-        ("sequence", "input_id"): inputs,
-        ("sequence", "goes_into_id"): inputs | stages | {""},
-        ("sequence", "is_type_of_id"): inputs | {""},
-    }
-    for (table, column), target in targets.items():
-        frame = tables[table]
-        for row in frame.index[~frame[column].isin(target).to_numpy(bool)]:
-            problems.add(
-                "reference",
-                f"{column} is an id of the data set",
-                "are the five files of one edition?",
-                file=f"{table}.csv",
-                row=int(row),
-                column=column,
-                value=frame[column].loc[row],
-            )
-    for table, column in (("inputs", "input_id"), ("stages", "stage_id")):
-        frame = tables[table]
-        for row in frame.index[frame[column].duplicated().to_numpy(bool)]:
-            value = frame[column].loc[row]
-            problems.add(
-                "duplicate-key",
-                f"{column} occurs once",
-                file=f"{table}.csv",
-                row=int(row),
-                column=column,
-                value=value,
-            )
+    went = {name: pd.Series("", table.index, dtype="object") for name, table in tables.items()}
+    return _Read(tables, hashes, problems.warnings, went)
 
 
 def _organisations(read: _Read) -> pd.DataFrame:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,13 +11,15 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
-from supplychain.errors import Problems, UsageError
-from supplychain.facts.cells import STRING, blank_column
+from supplychain.errors import Problem, Problems, UsageError
+from supplychain.facts.cells import SHOWN, STRING, blank_column, number_cure
 from supplychain.facts.folder import read_table_file
 from supplychain.facts.package import Package, read_package, write_package
 from supplychain.facts.raw import RawTable
 from supplychain.facts.schema import NUMERIC, schema
+from supplychain.facts.tables import match_headers, record_rows
 
 COUNTS = ["file", "went_to", "rows"]
 
@@ -26,7 +29,8 @@ class Intake:
     """An imported package before it is written.
 
     `counts` has one row per file and destination (file, went_to, rows): for every file the rows sum to `rows_in`.
-    `notice` is the licence notice that travels with the data, `remarks` what a reader must know.
+    `notice` is the licence notice that travels with the data, `remarks` what a reader must know, `warnings` what is odd
+    in the files that came in.
     """
 
     package: Package
@@ -34,6 +38,7 @@ class Intake:
     rows_in: Mapping[str, int]
     notice: str = ""
     remarks: tuple[str, ...] = ()
+    warnings: tuple[Problem, ...] = ()
 
     @property
     def lost(self) -> int:
@@ -120,14 +125,37 @@ def _readme(intake: Intake) -> str:
     return "\n".join(lines).rstrip() + "\n"
 
 
-def read_foreign(path: Path, problems: Problems, columns: Sequence[str]) -> tuple[pd.DataFrame, str]:
+def read_foreign(
+    path: Path,
+    problems: Problems,
+    columns: Sequence[str],
+    *,
+    known: Sequence[str] | None = None,
+    ids: Sequence[str] = (),
+) -> tuple[pd.DataFrame, str]:
     """Return a table of another's format, all cells text, index = spreadsheet row, and the SHA-256 of its file.
 
-    `columns` must be there; others are kept. Faults (missing file or column, broken CSV) go to `problems`.
+    `columns` must be there; others are kept, with a warning when they are not `known` (where that is given). Cells of
+    `ids` are compared byte for byte: one with stray spaces or unseen characters is a fault. With `known`, totals and
+    repeated headers are faults too, and a row that repeats another whole is dropped with a warning. Faults (missing
+    file or column, broken CSV) go to `problems`.
     """
     raw = read_table_file(path, problems)
     if raw is None:
         return pd.DataFrame(columns=list(columns)), ""
+    if known is not None:
+        names = [*columns, *known]
+        found = match_headers(raw, names, f"{path.name} has no such column; it changes no result", problems)
+        named = {header: name for name, header in found.items()}
+        raw = RawTable(
+            raw.name, raw.file, {named.get(head, head): texts for head, texts in raw.cells.items()}, raw.rows
+        )
+        keep = record_rows(raw, {name: name for name in columns if name in raw.cells}, problems)
+        picked = {head: texts.filter(pa.array(keep)) for head, texts in raw.cells.items()}
+        raw = RawTable(raw.name, raw.file, picked, raw.rows[keep])
+    for column in ids:
+        if column in raw.cells:
+            _check_plain(raw, column, problems)
     frame = as_frame(raw)
     for column in columns:
         if column not in frame:
@@ -140,7 +168,26 @@ def read_foreign(path: Path, problems: Problems, columns: Sequence[str]) -> tupl
                 column=column,
             )
             frame[column] = ""
+    if known is not None:
+        again = frame.duplicated().to_numpy(bool)
+        for row in frame.index[again][:SHOWN]:
+            rule, cure = "a row stands once", "dropped: it repeats another whole"
+            problems.warn("duplicate-row", rule, cure, file=path.name, row=int(row), column=columns[0])
+        frame = frame[~again]
+        if not len(frame) and not any(problem.file == path.name for problem in problems.errors):
+            problems.add("table-empty", "a table has rows", "export it again", file=path.name, row=1)
     return frame, hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _check_plain(raw: RawTable, column: str, problems: Problems) -> None:
+    """Ids hold no spaces around them and no characters that are not seen or have two forms."""
+    texts = raw.cells[column].combine_chunks() if isinstance(raw.cells[column], pa.ChunkedArray) else raw.cells[column]
+    rule = f"{column} is plain text without spaces around it, control or combining characters"
+    for position, text in enumerate(texts.to_pylist()):
+        plain = "".join(c for c in unicodedata.normalize("NFC", text.strip()) if unicodedata.category(c)[0] not in "CM")
+        if plain != text:
+            row = int(raw.rows[position])
+            problems.add("id", rule, f"write {plain!r}", file=raw.file, row=row, column=column, value=text)
 
 
 def as_frame(raw: RawTable) -> pd.DataFrame:
@@ -156,18 +203,33 @@ def records(frame: pd.DataFrame) -> list[Any]:
 
 
 def numbers(
-    frame: pd.DataFrame, column: str, file: str, problems: Problems, low: float = 0.0, high: float = 1e15
+    frame: pd.DataFrame,
+    column: str,
+    file: str,
+    problems: Problems,
+    low: float = 0.0,
+    high: float = 1e15,
+    *,
+    whole: bool = False,
 ) -> pd.Series:
-    """Return a text column as numbers, NaN for blank; what is no number between `low` and `high` is a problem."""
+    """Return a text column as numbers, NaN for blank; what is no number between `low` and `high` (a `whole` one, where
+    asked) is a problem; one that is next to zero a warning."""
     text = frame[column]
-    plain = text.str.fullmatch(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?") | (text == "")
+    plain = text.str.fullmatch(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?") | (text == "")
     values = pd.to_numeric(text.where(plain & (text != ""), other=None)).astype("float64")
     wrong = ~plain | (values < low) | (values > high)
-    for row in frame.index[wrong.to_numpy(bool)][:25]:
+    if whole:
+        wrong |= values.notna() & (values != values.round())
+    tiny = ((values.abs() < 1e-100) & (values != 0)) & ~wrong
+    for row in frame.index[tiny.to_numpy(bool)][:SHOWN]:
+        rule = f"{column} is so small that it acts as zero"
+        place: dict[str, Any] = {"file": file, "row": int(row), "column": column, "value": text.loc[row]}
+        problems.warn("tiny", rule, "was the exponent mistyped?", **place)
+    for row in frame.index[wrong.to_numpy(bool)][:SHOWN]:
         problems.add(
             "number",
-            f"{column} is a number from {low:g} to {high:g}, or blank when unknown",
-            "correct it in the source",
+            f"{column} is a {'whole ' if whole else ''}number from {low:g} to {high:g}, or blank when unknown",
+            number_cure(str(text.loc[row])) if not plain.loc[row] else "correct it in the source",
             file=file,
             row=int(row),
             column=column,

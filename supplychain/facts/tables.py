@@ -5,7 +5,7 @@ Structure only (headers, keys, references, periods); what the facts mean is chec
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Set
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any
 
@@ -49,7 +49,7 @@ def empty(table: Table) -> Loaded:
 def load(raw: RawTable, table: Table, problems: Problems) -> Loaded:
     """Return the typed table; unknown columns are kept as text behind the known ones."""
     found = _match_header(raw, table, problems)
-    keep = _record_rows(raw, found, problems)
+    keep = record_rows(raw, found, problems)
     rows = raw.rows[keep]
     # A workbook to fill in has a sheet for every table; a file that holds nothing is a loss or a leftover.
     expected = table.required or not (table.may_be_empty or "!" in raw.file)
@@ -81,34 +81,29 @@ def _free_column(name: str) -> Column:
     return Column(name, "text", False, False, False, "", 0.0, 0.0, (), "", "", "")
 
 
-def _match_header(raw: RawTable, table: Table, problems: Problems) -> dict[str, str]:
-    """Return for each column of the schema the header under which it stands in the file."""
-    found = {name: name for name in table.names if name in raw.cells}
+def match_headers(raw: RawTable, names: Sequence[str], unknown: str, problems: Problems) -> dict[str, str]:
+    """Return for each of `names` the header under which it stands in the file; `unknown` tells of a header that is no
+    variant of any."""
+    found = {name: name for name in names if name in raw.cells}
     for header in raw.cells:
         if header in found:
             continue
         plain = header.strip().lower().replace(" ", "_").replace("-", "_")
-        if plain in table.names and plain not in found:
+        place: dict[str, Any] = {"file": raw.file, "table": raw.name, "row": 1, "column": header}
+        if plain in names and plain not in found:
             found[plain] = header
-            problems.warn(
-                "header-variant",
-                "headers are written as in the schema",
-                f"read as {plain!r}; rename it",
-                file=raw.file,
-                table=table.name,
-                row=1,
-                column=header,
-            )
+            cure = f"read as {plain!r}; rename it"
+            problems.warn("header-variant", "headers are written as in the schema", cure, **place)
         else:
-            problems.warn(
-                "unknown-column",
-                f"the schema of {table.name} has no such column; it changes no result",
-                nearest(plain, table.names) or "delete it, or keep it for your own use",
-                file=raw.file,
-                table=table.name,
-                row=1,
-                column=header,
-            )
+            cure = nearest(plain, list(names)) or "delete it, or keep it for your own use"
+            problems.warn("unknown-column", unknown, cure, **place)
+    return found
+
+
+def _match_header(raw: RawTable, table: Table, problems: Problems) -> dict[str, str]:
+    """Return for each column of the schema the header under which it stands in the file."""
+    unknown = f"the schema of {table.name} has no such column; it changes no result"
+    found = match_headers(raw, table.names, unknown, problems)
     for column in table.columns:
         if column.present and column.name not in found:
             problems.add(
@@ -123,7 +118,7 @@ def _match_header(raw: RawTable, table: Table, problems: Problems) -> dict[str, 
     return found
 
 
-def _record_rows(raw: RawTable, found: Mapping[str, str], problems: Problems) -> np.ndarray:
+def record_rows(raw: RawTable, found: Mapping[str, str], problems: Problems) -> np.ndarray:
     """Return which rows are records: blank ones are passed over, repeated headers and totals are faults."""
     if not len(raw):
         return np.zeros(0, dtype=bool)
