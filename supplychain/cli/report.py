@@ -13,6 +13,12 @@ Policy = Annotated[str | None, typer.Option("--policy", help="Sourcing policy: a
 Folder = Annotated[
     Path | None, typer.Option("--output", help="Folder of the run. Default: reports/BUYER-DATE in this directory.")
 ]
+Formats = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--format", help="html, pdf, xlsx, md, pptx or all; several with commas or repeated. Default: html,pdf,xlsx."
+    ),
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -29,11 +35,14 @@ def register(app: typer.Typer) -> None:
         on: options.On = options.DEFAULT_DATE,
         policy: Policy = None,
         output: Folder = None,
+        written: Formats = None,
+        language: options.Language = options.Tongue.en,
         seed: options.Seed = 0,
         quiet: options.Quiet = False,
     ) -> None:
-        """Write the report: one HTML page, its tables (CSV, Parquet) and a manifest. Prints the path of the page."""
+        """Write the report (page, PDF, workbook), its tables (CSV, Parquet) and a manifest. Prints the page's path."""
         from supplychain.cli.output import progress
+        from supplychain.report.formats import chosen
         from supplychain.report.make import Request, make
 
         request = Request(
@@ -46,6 +55,8 @@ def register(app: typer.Typer) -> None:
             on=options.day(on),
             policy=policy,
             seed=seed,
+            language=language.value,
+            formats=chosen(written or ()),
         )
         with progress(quiet) as step:
             page = make(request, output, step)

@@ -9,10 +9,17 @@ from typing import TYPE_CHECKING, Any
 
 from supplychain.errors import UsageError
 from supplychain.locate import datasets, models
-from supplychain.report import manifest, sections_chokes, sections_exposure, sections_law, sections_plan, summary
+from supplychain.report import (
+    formats,
+    manifest,
+    sections_chokes,
+    sections_exposure,
+    sections_law,
+    sections_plan,
+    summary,
+)
 from supplychain.report.document import Document
 from supplychain.report.language import language
-from supplychain.report.pages import render
 from supplychain.report.run import check_target, writing
 from supplychain.report.words import mark
 
@@ -22,7 +29,6 @@ if TYPE_CHECKING:
     from supplychain.case import Case
     from supplychain.report.findings import Findings
 
-PAGE = "report.html"
 LAWFUL = mark(
     "This report serves lawful planning. It shows which flows need the leave of a state, and proposes no way round a "
     "control. It is no legal advice: the cited texts decide."
@@ -47,6 +53,7 @@ class Request:
     policy: str | None = None
     seed: int = 0
     language: str = "en"
+    formats: tuple[str, ...] = formats.DEFAULT
 
     @property
     def paths(self) -> list[Path]:
@@ -65,6 +72,7 @@ class Request:
             **{key: str(path.resolve()) for key, path in paths.items()},
             "overlays": [str(path.resolve()) for path in self.overlays],
             "products": list(self.products),
+            "formats": list(self.formats),
             "policy": policy,
         }
 
@@ -82,6 +90,7 @@ class Request:
                 policy=record["policy"],
                 seed=int(record["seed"]),
                 language=str(record.get("language", "en")),
+                formats=formats.chosen(record.get("formats", ["html"])),
             )
         except (KeyError, TypeError, ValueError) as error:
             raise UsageError(f"the manifest does not say what was asked for ({error})") from None
@@ -94,7 +103,7 @@ def default_folder(request: Request) -> Path:
 
 
 def make(request: Request, output: Path | None, step: Callable[[str], None]) -> Path:
-    """Write the report of ``request`` into ``output`` and return the path of its page.
+    """Write the report of ``request`` into ``output`` and return the path of its first file: the page, if it is one.
 
     Raises UsageError, InputError, NoAnswer or EnvironmentFault; nothing is left half-written.
     """
@@ -116,23 +125,16 @@ def make(request: Request, output: Path | None, step: Callable[[str], None]) -> 
         on=request.on,
     )
     with ledger() as solves:
-        findings = gather(case, request.policy, step, language(request.language))
-    step("drawing the page")
-    html = page(findings)
+        findings = gather(case, request.policy, step).spoken(language(request.language))
+    files = formats.files(document(findings), findings.tables, request.formats, step)
     step("writing")
     with writing(target) as run:
-        run.write(PAGE, html.encode("utf-8"))
+        for name, data in files.items():
+            run.write(name, data)
         for name, table in findings.tables.items():
             run.write_table(name, table)
         manifest.write(run, {**manifest.computed(solves), **_body(request, case, findings)}, started)
-    return target / PAGE
-
-
-def page(findings: Findings) -> str:
-    """Return the HTML of the findings."""
-    whole = document(findings)
-    head = {"title": whole.title, "facts": whole.facts, "illustrative": whole.notice}
-    return render(head, whole.sentences, whole.opening, whole.sections, whole.footer, whole.cite, whole.language)
+    return target / next(iter(files))
 
 
 def document(findings: Findings) -> Document:

@@ -22,14 +22,21 @@ _WIDE = 900.0  # pixels: a drawing that is wider takes a page across
 _CROWDED = 1.4  # so does a table that would like so many times the width of a page
 _SHRINK = 0.67  # points per pixel of a drawing, so that its words are as large as those of tables
 _LONGEST_TITLE, _LONGEST_BADGE, _LONGEST_CELL = 160, 40, 600  # characters; the table files hold the whole
-# Rows that are printed; beyond, a line says where the whole table is. Other tables are printed as the page has them.
+# Rows that are printed; beyond, a line says where the whole table is. Tables that are not named are printed as the page
+# has them: those of plants, the plan's figures, days ahead, assumptions, the list of files, and the sources cited here.
 _ROWS = {
+    "exposure": 12,
+    "because": 8,
+    "split": 8,
     "choke_points": 17,
-    "single_sources": 28,
+    "single_sources": 26,
+    "states": 12,
+    "controls_by_state": 12,
     "plan_lines": 22,
     "plan_qualifications": 12,
     "plan_threats": 10,
     "plan_relaxed": 6,
+    "cliffs": 16,
     "unknowns": 12,
     "unattributed": 8,
     "law": 16,
