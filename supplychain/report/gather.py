@@ -14,7 +14,6 @@ from supplychain.analysis.needs import need_weights
 from supplychain.errors import NoAnswer, SupplychainError
 from supplychain.report import cliffs, law, matrix, unknowns
 from supplychain.report.findings import Findings
-from supplychain.report.language import ENGLISH, Language
 from supplychain.report.names import Names
 from supplychain.sourcing.from_case import problem_from_case
 from supplychain.sourcing.plan import Plan, make_plan
@@ -44,7 +43,7 @@ class Results:
     plan: Plan | None
 
 
-def gather(case: Case, policy: str | None, step: Callable[[str], None], language: Language = ENGLISH) -> Findings:
+def gather(case: Case, policy: str | None, step: Callable[[str], None]) -> Findings:
     """Return the findings of a case: every analysis run, every table arranged, nothing drawn yet."""
     step("law: determining every flow")
     found = case.determinations.table
@@ -69,13 +68,12 @@ def gather(case: Case, policy: str | None, step: Callable[[str], None], language
         products=case.products,
         destinations=case.destinations,
         horizon=HORIZON,
-        names=Names.of(case, language),
+        names=Names.of(case),
         tables=tables,
         addresses=addresses,
         solves=_solves(results),
         warnings=tuple(dict.fromkeys([*case.warnings, *(plan.notes if plan else ()), *chokes.warnings, *refused])),
         no_plan=refused[-1] if plan is None else "",
-        language=language,
     )
 
 

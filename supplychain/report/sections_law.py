@@ -58,7 +58,10 @@ def control_section(findings: Findings) -> Section:
         parts.append(Figure(title, charts.heat(cells, rows, states, label, "h"), caption, "controls_by_item"))
     by_state = findings.tables["controls_by_state"]
     ranked = by_state.assign(
-        state=[f"{names.state(code)} ({code})" if code else names.state(code) for code in by_state["imposing"]],
+        state=[
+            say("{what} ({share})", what=names.state(code), share=code) if code else names.state(code)
+            for code in by_state["imposing"]
+        ],
         largest=[language.listed([names.item(i) for i in text.split(";") if i], 3) for text in by_state["largest"]],
     )
     columns = [
