@@ -16,10 +16,8 @@ may do so in short (``short_run.stock_days = 60``).
 from __future__ import annotations
 
 import difflib
-import hashlib
 import math
 import re
-import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -29,10 +27,10 @@ from typing import Annotated, Any, Final
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from supplychain.errors import EnvironmentFault, InputError, Problems, UsageError
+from supplychain.errors import Problems, UsageError
+from supplychain.facts.tomlfile import read_toml
 from supplychain.locate import models
 
-MAX_BYTES: Final = 1_000_000
 _LEAF = frozenset({"value", "values"})
 _FREE = r"[A-Za-z0-9][A-Za-z0-9._-]*"
 # The names that the program reads, with the lowest and highest number each may take; `*` stands for one name of the
@@ -189,16 +187,7 @@ def _part(entry: Assumption) -> str:
 def _read(path: Path) -> tuple[dict[str, Any], str]:
     if not path.is_file():
         raise UsageError(f"there is no assumptions file {str(path)!r}; name a TOML file")
-    try:
-        if path.stat().st_size > MAX_BYTES:
-            raise InputError(f"{path.name} is larger than {MAX_BYTES:,} bytes, too large for assumptions")
-        data = path.read_bytes()
-    except OSError as error:
-        raise EnvironmentFault(f"cannot read {path}: {error.strerror}") from None
-    try:
-        return tomllib.loads(data.decode("utf-8")), hashlib.sha256(data).hexdigest()
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise InputError(f"{path.name} is not TOML: {error}") from None
+    return read_toml(path, "a file of assumptions")
 
 
 def _leaves(table: Mapping[str, Any], path: tuple[str, ...] = ()) -> dict[str, dict[str, Any]]:

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import difflib
-import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from supplychain.errors import EnvironmentFault, InputError, Problems, UsageError
+from supplychain.errors import Problems, UsageError
+from supplychain.facts.tomlfile import read_toml
 from supplychain.locate import models
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Threat = Literal["state", "supplier", "regime"]
-MAX_BYTES = 1_000_000
 
 
 class _Part(BaseModel):
@@ -226,16 +225,7 @@ def load_policy(name: str | Path) -> Policy:
         near = difflib.get_close_matches(text, presets(), n=1, cutoff=0.4)
         hint = f" Did you mean {near[0]}?" if near else ""
         raise UsageError(f"no policy {text!r}.{hint} Bundled: {', '.join(presets())}; or name a TOML file")
-    try:
-        raw = path.read_bytes()
-    except OSError as error:
-        raise EnvironmentFault(f"cannot read {path}: {error.strerror}") from error
-    if len(raw) > MAX_BYTES:
-        raise InputError(f"{path.name}: a policy is at most {MAX_BYTES:,} bytes")
-    try:
-        record = tomllib.loads(raw.decode("utf-8"))
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise InputError(f"{path.name}: not readable as TOML in UTF-8: {error}") from None
+    record, _ = read_toml(path, "a policy")
     return policy_from({"name": path.stem, **record}, path.name)
 
 

@@ -7,7 +7,6 @@ observations, each with its source. What was not known then and stands in the da
 from __future__ import annotations
 
 import difflib
-import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -20,6 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from supplychain.case import Case
 from supplychain.errors import InputError, Problems, UsageError
 from supplychain.facts.package import read_package
+from supplychain.facts.tomlfile import read_toml
 from supplychain.locate import datasets, models
 from supplychain.network import SupplyNetwork
 from supplychain.regimes import RegimeBook
@@ -101,9 +101,7 @@ def backtest(name: str) -> Backtest:
 
 def _read(path: Path) -> _File:
     try:
-        return _File.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
-    except tomllib.TOMLDecodeError as error:
-        raise InputError(f"{path.name}: not readable as TOML: {error}") from None
+        return _File.model_validate(read_toml(path, "a backtest")[0])
     except ValidationError as error:
         problems = Problems()
         for fault in error.errors():

@@ -28,10 +28,8 @@ supplier = 0.5
 from __future__ import annotations
 
 import difflib
-import hashlib
 import math
 import re
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
@@ -41,12 +39,13 @@ from typing import Annotated, Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
-from supplychain.errors import EnvironmentFault, InputError, Problems, UsageError
+from supplychain.errors import InputError, Problems, UsageError
+from supplychain.facts.tomlfile import parse_toml, read_toml
 from supplychain.locate import models
 from supplychain.sourcing.policy import Policy, policy_from
 from supplychain.whatif.actions import MODELS, Action, AnyAction, Day, Name, Names
 
-MAX_BYTES: Final = 1_000_000
+_WHAT = "a scenario"
 _DEEPEST = 8  # files that extend one another
 _SPARED = ("policy",)  # left out of a record when empty
 # Parts of a sourcing policy that a scenario may set: what the buyer accepts, not how plans are made or costed.
@@ -210,7 +209,7 @@ def scenario_from_text(data: bytes, name: str = "scenario") -> Scenario:
     It may extend bundled scenarios only. Raises InputError with every fault.
     """
     file = f"{name}.toml"
-    record, digest = _parsed(data, file)
+    record, digest = parse_toml(data, file, _WHAT)
     problems = Problems()
     extends = record.get("extends")
     for other in extends if isinstance(extends, list) else ():
@@ -241,23 +240,8 @@ def _find(name: str, beside: Path | None) -> Path:
 
 
 def _read(path: Path, problems: Problems, chain: tuple[str, ...]) -> Scenario | None:
-    try:
-        if path.stat().st_size > MAX_BYTES:
-            raise InputError(f"{path.name}: a scenario is at most {MAX_BYTES:,} bytes")
-        data = path.read_bytes()
-    except OSError as error:
-        raise EnvironmentFault(f"cannot read {path}: {error.strerror}") from None
-    record, digest = _parsed(data, path.name)
+    record, digest = read_toml(path, _WHAT)
     return _built(record, path.stem, path.name, problems, path.parent, (*chain, path.stem), digest)
-
-
-def _parsed(data: bytes, file: str) -> tuple[dict[str, Any], str]:
-    if len(data) > MAX_BYTES:
-        raise InputError(f"{file}: a scenario is at most {MAX_BYTES:,} bytes")
-    try:
-        return tomllib.loads(data.decode("utf-8")), hashlib.sha256(data).hexdigest()
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise InputError(f"{file}: not readable as TOML in UTF-8: {error}") from None
 
 
 def _built(

@@ -20,7 +20,7 @@ import pandas as pd
 
 from supplychain import __version__
 from supplychain.case import Case
-from supplychain.errors import SupplychainError, UsageError
+from supplychain.errors import InputError, Problem, SupplychainError, UsageError
 from supplychain.network import Compiled
 from supplychain.shocks import Bound
 from supplychain.whatif.actions import LEGAL
@@ -139,9 +139,13 @@ def check_probabilities(scenarios: Sequence[Scenario]) -> None:
         return
     if len(given) < len(scenarios):
         missing = next(scenario.name for scenario in scenarios if scenario.probability is None)
-        raise UsageError(f"some scenarios have a probability and {missing} has none: give all of them one, or none")
+        cure = "give all scenarios a probability, or none"
+        rule = "some scenarios have a probability and this one has none"
+        raise InputError([Problem("probability", file=f"{missing}.toml", column="probability", rule=rule, cure=cure)])
     if sum(given) > 1 + 1e-9:
-        raise UsageError(f"the probabilities of the scenarios sum to {sum(given):g}, more than 1")
+        rule = f"the probabilities of the scenarios sum to {sum(given):g}, more than 1"
+        file = f"{scenarios[0].name}.toml"
+        raise InputError([Problem("probability", file=file, column="probability", rule=rule, cure="lower them")])
 
 
 def _inputs(case: Case, scenarios: Sequence[Scenario]) -> dict[str, str]:

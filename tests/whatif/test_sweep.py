@@ -15,7 +15,7 @@ import pytest
 
 from supplychain.assumptions import Assumptions
 from supplychain.case import Case
-from supplychain.errors import EnvironmentFault, UsageError
+from supplychain.errors import EnvironmentFault, InputError, UsageError
 from supplychain.network import SupplyNetwork
 from supplychain.whatif import sensitivity, workers
 from supplychain.whatif.design import Dimension, dimensions, draws
@@ -225,9 +225,9 @@ def test_probabilities_are_all_or_none_and_sum_to_at_most_one() -> None:
     from supplychain.whatif.sweep import check_probabilities
 
     check_probabilities([scenario("a", 0.5), scenario("b", 0.25)])  # type: ignore[list-item]
-    with pytest.raises(UsageError, match="b has none"):
+    with pytest.raises(InputError, match=r"b\.toml, column probability: .* this one has none"):
         check_probabilities([scenario("a", 0.5), scenario("b", None)])  # type: ignore[list-item]
-    with pytest.raises(UsageError, match=r"sum to 1\.25"):
+    with pytest.raises(InputError, match=r"sum to 1\.25"):
         check_probabilities([scenario("a", 0.5), scenario("b", 0.75)])  # type: ignore[list-item]
 
 
