@@ -102,8 +102,8 @@ def make_workbook(
 ) -> bytes:
     """Return the workbook; ``holds`` says in English what each table holds. The same tables give the same bytes.
 
-    Texts stay texts, whatever they begin with; numbers are those of the tables, not rounded. Infinite numbers, which
-    the format has not, are the text "inf".
+    Texts stay texts, whatever they begin with; numbers are those of the tables to 16 digits (a spreadsheet keeps 15).
+    Infinite numbers, which the format has not, are the text "inf".
     """
     from xlsxwriter import Workbook
 

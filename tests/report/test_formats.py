@@ -18,6 +18,7 @@ from markdown_it import MarkdownIt
 from PIL import Image, ImageFont
 from pptx import Presentation
 
+from supplychain.cli import run as command
 from supplychain.errors import UsageError
 from supplychain.report import charts, formats, layout, pictures
 from supplychain.report.cells import grid, plain
@@ -301,3 +302,4 @@ def test_formats_are_chosen_by_name() -> None:
     assert formats.chosen(["all"]) == formats.FORMATS
     with pytest.raises(UsageError, match="docx"):
         formats.chosen(["docx"])
+    assert command(["report", "--format", "html,docx", "--quiet"]) == 2

@@ -5,15 +5,19 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
+from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
 
+import openpyxl
 import pandas as pd
 import pytest
+from pptx import Presentation
 
 from supplychain.case import Case
 from supplychain.cli import run as command
 from supplychain.report.catalogue import TABLES
+from supplychain.report.formats import FORMATS
 from supplychain.report.language import ENGLISH
 from supplychain.report.make import Request, make
 from supplychain.report.verify import verify
@@ -52,7 +56,7 @@ def quiet(_: str) -> None:
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
     folder = tmp_path_factory.mktemp("report") / "run"
-    page = make(Request(), folder, quiet)
+    page = make(Request(formats=FORMATS), folder, quiet)
     return Made(folder, page.read_text(encoding="utf-8"), json.loads((folder / "manifest.json").read_text()))
 
 
@@ -136,6 +140,39 @@ def test_numbers_on_the_page_are_those_of_the_tables(made: Made) -> None:
         assert row["all_after"] == jurisdictions.loc[row["state"], "after_12_low"]
 
 
+def test_every_format_says_the_five_sentences_and_the_same_numbers(made: Made) -> None:
+    said = [" ".join(re.sub(r"<[^>]+>", "", text).split()) for text in re.findall(r"<li><b>.*?</li>", made.html)]
+    said = [unescape(text) for text in said]
+    assert len(said) == 5
+    deck = Presentation(str(made.folder / "report.pptx"))
+    slides = " ".join(shape.text_frame.text for page in deck.slides for shape in page.shapes if shape.has_text_frame)
+    book = openpyxl.load_workbook(made.folder / "report.xlsx", read_only=True)
+    first = [" ".join(str(cell) for cell in row[:2] if cell) for row in book["Contents"].iter_rows(values_only=True)]
+    markdown = re.sub(r"\\([^\w\s])", r"\1", (made.folder / "report.md").read_text(encoding="utf-8")).replace("**", "")
+    for text in said:
+        assert text in " ".join(slides.split())
+        assert text in " ".join(" ".join(first).split())
+        assert text in " ".join(markdown.split())
+    plants = made.table("plants")
+    rows = list(book["plants"].iter_rows(values_only=True))
+    assert [str(head).split("\n")[0] for head in rows[0]] == list(plants.columns)
+    for row, expected in zip(rows[1:], plants.itertuples(index=False), strict=True):
+        for mine, its in zip(expected, row, strict=True):
+            if isinstance(mine, float):
+                assert its is None if mine != mine else its == pytest.approx(mine, rel=1e-15)  # 15 digits are kept
+            else:
+                assert its == (None if mine == "" else mine)
+
+
+def test_the_pdf_is_short_and_can_be_kept_and_read_aloud(made: Made) -> None:
+    pdf = (made.folder / "report.pdf").read_bytes()
+    (pages,) = re.findall(rb"/Type/Pages/Count (\d+)", pdf)
+    assert 8 <= int(pages) <= 20
+    assert b"pdfaid:part" in pdf  # PDF/A, as its metadata say
+    assert b"pdfuaid:part" in pdf
+    assert len(pdf) < 3_000_000
+
+
 def test_ends_of_every_bracket_are_in_order(made: Made) -> None:
     exposure = made.table("exposure")
     assert (exposure["after_resourcing"] <= exposure["short_run"] + 1e-9).all()
@@ -173,7 +210,7 @@ def test_the_page_holds_no_time_and_no_path(made: Made) -> None:
 
 def test_computing_it_again_gives_the_same_bytes_and_a_changed_byte_is_found(tmp_path: Path) -> None:
     folder = tmp_path / "run"
-    make(Request(products=("wf6", "phosphine"), seed=3), folder, quiet)
+    make(Request(products=("wf6", "phosphine"), seed=3, formats=FORMATS), folder, quiet)
     verdict = verify(folder, quiet)
     assert verdict.good, verdict.table[verdict.table["outcome"] != "same"]
     assert (verdict.table["kind"] == "recomputed").sum() > 30
