@@ -118,7 +118,8 @@ class Case:
         parts = {"network": self.network, "book": self.book, "buyer": self.buyer, "on": self.on}
         given = {"products": default, "assumptions": self.assumptions, **parts, **changes}
         other = Case.make(**given)
-        if not changes.keys() & {"network", "buyer", "products", "assumptions"} and "compiled" in self.__dict__:
+        same = not changes.keys() & {"network", "buyer", "products", "assumptions"} and other.tagged == self.tagged
+        if same and "compiled" in self.__dict__:
             other.__dict__["compiled"] = self.compiled  # only the law differs: the arrays are the same
         return other
 
@@ -143,9 +144,23 @@ class Case:
         return tuple(sorted(set(plants.loc[plants["buyer"] == self.buyer, "site"])))
 
     @cached_property
+    def tagged(self) -> frozenset[str]:
+        """Organisations that the regime book tags as parties on a list, on whatever day."""
+        return frozenset(self.book.tables["organisation_tags"]["organisation"])
+
+    @cached_property
+    def _tags(self) -> dict[str, str]:
+        """The tags that hold on the case's day, by organisation, joined by ";"."""
+        table, day = self.book.tables["organisation_tags"], pd.Timestamp(self.on)
+        holds = ~(table["from"] > day) & ~(table["to"] <= day)
+        rows = table[holds.to_numpy(bool)].sort_values(["organisation", "tag"])
+        return {str(name): ";".join(part["tag"]) for name, part in rows.groupby("organisation", sort=True)}
+
+    @cached_property
     def compiled(self) -> Compiled:
         """The arrays of all that the case needs, blanks filled from the assumptions."""
-        plain = self.network.compile(self.destinations, self.products, None if self.is_country else self.buyer)
+        buyer = None if self.is_country else self.buyer
+        plain = self.network.compile(self.destinations, self.products, buyer, sorted(self.tagged))
         number = self.assumptions.number
         return plain.completed(
             stock_days=number("short_run.stock_days"),
@@ -194,7 +209,12 @@ class Case:
 
     def flows(self) -> pd.DataFrame:
         """One row per offer: supply, item and its codes, category and customs headings, origin (site), head_office,
-        parent, content, direct_product, destination. Text columns are categorical; blank is unknown."""
+        parent, content, direct_product, destination, entity (list tags of the buying party where it is known). Text
+        columns are categorical; blank is unknown."""
+        return self._flows.copy(deep=False)
+
+    @cached_property
+    def _flows(self) -> pd.DataFrame:
         compiled, network = self.compiled, self.network
         seller, market = compiled.offer_supply, compiled.offer_market
         items = network.items
@@ -208,6 +228,10 @@ class Case:
         parent = organisations["parent_jurisdiction"].fillna("").to_numpy(object)
         parent = np.append(np.where(parent == "", head[:-1], parent), "")
         content, direct = _content(network)
+        # A market of one buying supply is that party's: its tags are stated; a pooled market states none.
+        buyer = compiled.market_buyer[market]
+        party = np.where(buyer >= 0, compiled.supply_org[buyer], -1)
+        tags = np.array([*(self._tags.get(name, "") for name in compiled.organisations), ""], object)
         row = np.where(compiled.supply_row >= 0, compiled.supply_row, len(network.supplies))
         return pd.DataFrame(
             {
@@ -222,13 +246,15 @@ class Case:
                 "content": _categories(content, row[seller]),
                 "direct_product": _categories(direct, row[seller]),
                 "destination": _categories(places, compiled.market_place[market]),
+                "entity": _categories(tags, party),
             }
         )
 
     @cached_property
     def determinations(self) -> Determinations:
         """What the law says of every flow on the case's date; row k is offer k of ``compiled``."""
-        return self.book.determine(self.flows(), on=self.on, assumptions=self.assumptions.settings)
+        like: Determinations | None = self.__dict__.get("_like")
+        return self.book.determine(self.flows(), on=self.on, assumptions=self.assumptions.settings, like=like)
 
     def _column(self, name: str) -> npt.NDArray[np.object_]:
         """One text column of the determinations, without the cost of the whole table."""

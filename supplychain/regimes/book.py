@@ -103,6 +103,7 @@ class RegimeBook:
         on: Any = None,
         inferred: bool = False,
         assumptions: Mapping[str, Any] | None = None,
+        like: Determinations | None = None,
     ) -> Determinations:
         """Return what the law says of each flow on a day.
 
@@ -111,7 +112,8 @@ class RegimeBook:
         entity (";" tags; "none"), end_party_head_office. Blank = unknown. on: a day, one per flow, or None for a
         column `on`. inferred: let pairs of item and country that are only inferred lift a licence. assumptions:
         tables `content` (what to take where a flow states no controlled content) and `licence` (delay and probability
-        by policy).
+        by policy). like: determinations of the same flows by another book, from which whatever the difference of the
+        books cannot concern is taken; it saves time and changes nothing.
         """
         read = read_flows(flows, on, places_of(self.tables))
         law, wording = self.law_of(read.days)
@@ -119,7 +121,7 @@ class RegimeBook:
         earliest = read.days.min().astype(object) if len(read.days) else self.known_as_of
         told = (*self.warnings_for(latest), *self.warnings_for(earliest, early_only=True), *_unread(law, read))
         warnings = tuple(dict.fromkeys(told))
-        return determine(law, read, wording, inferred=inferred, assumptions=assumptions, warnings=warnings)
+        return determine(law, read, wording, inferred=inferred, assumptions=assumptions, warnings=warnings, like=like)
 
     def warnings_for(self, day: date, *, early_only: bool = False) -> tuple[str, ...]:
         """Return what must be said of law that the book does not know on `day`."""

@@ -15,6 +15,7 @@ from supplychain.regimes.classes import Likeness
 from supplychain.regimes.evaluate import TOLD, Buyers, Content, Frame, Outcome, Sellers, evaluate, read_item
 from supplychain.regimes.flows import Flows, compress
 from supplychain.regimes.law import CLASSES, DESTINATION, ORIGIN, POLICIES, STATUSES, Law
+from supplychain.regimes.renew import Basis, Kept, kept
 from supplychain.regimes.words import Wording, placed
 
 Longs = npt.NDArray[np.int64]
@@ -50,6 +51,16 @@ class Determinations:
     places: tuple[str, ...]  # of the law, "" first
     origin: npt.NDArray[np.int16]  # place of each flow, in `places`
     destination: npt.NDArray[np.int16]
+    basis: Basis
+
+    def holds(
+        self, law: Law, span: int, flows: Flows, inferred: bool, assumptions: Mapping[str, Any] | None
+    ) -> Kept | None:
+        """Return what still holds under another law; see `regimes.renew`."""
+        return kept(
+            self.index, self.starts, self.outcomes, self.basis, self.wording.span, law, span, flows, inferred,
+            (assumptions or {}).get("content"),
+        )  # fmt: skip
 
     @cached_property
     def _scores(self) -> tuple[Longs, Longs, Longs]:
@@ -185,21 +196,41 @@ def determine(
     inferred: bool,
     assumptions: Mapping[str, Any] | None,
     warnings: tuple[str, ...],
+    like: Determinations | None = None,
 ) -> Determinations:
-    """Judge every flow: each distinct combination of item, kind of seller, kind of buyer and epoch once."""
+    """Judge every flow: each distinct combination of item, kind of seller, kind of buyer and epoch once.
+
+    ``like`` are determinations of the same flows under another law: what the change cannot concern is taken from them.
+    """
     sellers, buyers = Sellers.of(flows.sellers, law.places), Buyers.of(flows.buyers, law.places)
     content = Content.of(assumptions)
     all_epochs = law.epochs(flows.days)
     used, epoch = compress(all_epochs, len(law.breaks) + 1)
     likeness = Likeness(law, sellers, buyers, used)
     index = np.zeros(flows.count, np.int32)
-    outcomes, starts, total = [], [], 1
+    outcomes: list[Outcome] = []
+    starts: list[int] = []
+    total = 1
+    taken = like.holds(law, wording.span, flows, inferred, assumptions) if like is not None else None
+    of_item: dict[tuple[str, ...], npt.NDArray[np.intp]] = {}
+    at: dict[tuple[str, ...], int] = {}
     small = flows.items.of.astype(np.min_scalar_type(max(len(flows.items.rows), 1)))
     order = np.argsort(small, kind="stable")
     ends = np.searchsorted(small[order], np.arange(len(flows.items.rows)), side="right")
     begin = 0
-    for (text, category, hs6), end in zip(flows.items.rows, ends, strict=True):
-        rows, begin = order[begin:end], int(end)
+    for key, end in zip(flows.items.rows, ends, strict=True):
+        (text, category, hs6), rows, begin = key, order[begin:end], int(end)
+        of_item[key] = rows
+        same_as = taken.find(key, rows) if taken is not None else None
+        if same_as is not None:
+            outcome, position = same_as
+            if outcome is not None:
+                index[rows] = np.where(position >= 0, position + total, 0)
+                at[key] = len(outcomes)
+                outcomes.append(outcome)
+                starts.append(total)
+                total += len(outcome.floor)
+            continue
         item = read_item(text, category, law, hs6)
         if not item.rules or not len(rows):
             continue
@@ -216,11 +247,14 @@ def determine(
             s.first[kinds // (b.count * e.count)], b.first[kinds // e.count % b.count], used[e.first[kinds % e.count]],
         )  # fmt: skip
         index[rows[~same]] = position + total
-        outcomes.append(evaluate(frame, wording.span))
+        at[key] = len(outcomes)
+        earlier = None if taken is None else taken.earlier(key, rows[~same], position, len(kinds))
+        outcomes.append(evaluate(frame, wording.span, earlier))
         starts.append(total)
         total += len(kinds)
     return Determinations(
         flows.count, index, tuple(outcomes), tuple(starts), wording, (assumptions or {}).get("licence", {}), warnings,
         tuple(law.places), sellers.origin.astype(np.int16)[flows.sellers.of],
         buyers.destination.astype(np.int16)[flows.buyers.of],
+        Basis(law, flows, inferred, (assumptions or {}).get("content"), of_item, at),
     )  # fmt: skip

@@ -200,6 +200,7 @@ class Frame:
         self.seller, self.buyer, self.epoch = seller, buyer, epoch
         self.origin = sellers.origin[seller]
         self.destination = buyers.destination[buyer]
+        self.used = np.unique(epoch)
         self._scopes: dict[str, Bytes] = {}
 
     def scope(self, text: str) -> Bytes:
@@ -301,7 +302,8 @@ class Frame:
 
     def waiver(self, waiver: Waiver, by_origin: Bytes) -> Bytes:
         """Return how far an exception lifts the control: YES, MAYBE (not proven) or NO."""
-        if not waiver.effect or (waiver.basis == "inferred" and not self.inferred):
+        idle = not waiver.effect or (waiver.basis == "inferred" and not self.inferred)
+        if idle or not waiver.force[self.used].any():
             return np.zeros(len(self.seller), np.int8)
         state = np.minimum(waiver.destination[self.destination, self.epoch], waiver.exporter[self.origin, self.epoch])
         office = waiver.head_office[self.sellers.head_office[self.seller], self.epoch]
@@ -381,6 +383,7 @@ class Outcome:
     lifted: Bytes
     by: npt.NDArray[np.int16]
     why: npt.NDArray[np.int16]
+    applies: Bytes  # ... before the item's codes are looked at
 
     @cached_property
     def told(self) -> dict[str, npt.NDArray[Any]]:
@@ -409,7 +412,17 @@ TOLD = dict.fromkeys(("control", "imposing", "regime", "status", "policy"), obje
 TOLD |= {"certain": bool, "conditional": bool, "exception": object}
 
 
-def evaluate(frame: Frame, span: int) -> Outcome:
+@dataclass(frozen=True, eq=False)
+class Earlier:
+    """An outcome of the same item under another law: ``column`` finds a rule that has not changed, by its key, and
+    ``row`` the combination there that stands for each one here."""
+
+    outcome: Outcome
+    column: Mapping[tuple[str, str], int]
+    row: npt.NDArray[np.intp]
+
+
+def evaluate(frame: Frame, span: int, earlier: Earlier | None = None) -> Outcome:
     """Fold the rules of an item into the strictest outcome; `span` is one more than the highest rank."""
     item, count = frame.item, len(frame.seller)
     width = len(item.rules)
@@ -417,6 +430,12 @@ def evaluate(frame: Frame, span: int) -> Outcome:
     by, why = np.full((count, width), -1, np.int16), np.zeros((count, width), np.int16)
     for column, rule in enumerate(item.rules):
         if not rule.force[frame.epoch].any():
+            continue
+        at = -1 if earlier is None else earlier.column.get(rule.key, -1)
+        if earlier is not None and at >= 0:
+            old, row = earlier.outcome, earlier.row
+            applies[:, column], lifted[:, column] = old.applies[row, at], old.lifted[row, at]
+            by[:, column], why[:, column] = old.by[row, at], old.why[row, at] & ~CODE
             continue
         found = clauses(frame, rule)
         applies[:, column], lifted[:, column], by[:, column] = found.applies, found.lifted, found.by
@@ -444,4 +463,4 @@ def evaluate(frame: Frame, span: int) -> Outcome:
         np.maximum(certain, group_certain, out=certain)
     unsure = (possible >= MAYBE) & (certain < YES) & (applies == YES)
     why = np.where(unsure, why | CODE, why).astype(np.int16)
-    return Outcome(item, floor, low, high, certain, possible, lifted, by, why)
+    return Outcome(item, floor, low, high, certain, possible, lifted, by, why, applies)

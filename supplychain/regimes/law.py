@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -106,6 +106,11 @@ class Rule:
     home: str = ""  # key of the territory from which goods are reached: the imposing state, or the states of a gap
     gap: str = ""  # for law that the book does not hold: the question that would settle it
 
+    @property
+    def key(self) -> tuple[str, str]:
+        """What names the rule, whatever the book holds beside it."""
+        return self.control, self.home
+
 
 @dataclass(frozen=True, eq=False)
 class Law:
@@ -155,7 +160,7 @@ def compile_law(tables: Mapping[str, pd.DataFrame], day: date | None = None) -> 
     scopes = {text: frame.scope(text) for text in sorted(texts)}
     lists = _issuers(controls)
     territories = {state: frame.territory(state) for state in sorted({*controls["imposing"], *lists.values()})}
-    gaps = held.gaps(coverage, frame.scope_places, frame.window)
+    gaps = _gaps(coverage, groups, frame)
     scopes |= {gap.scope: Scope((("", "", gap.where),)) for gap in gaps}
     territories |= {gap.key: np.minimum(gap.states, MAYBE).astype(np.int8) for gap in gaps}
     pairs = tables["correspondences"]
@@ -181,6 +186,21 @@ def compile_law(tables: Mapping[str, pd.DataFrame], day: date | None = None) -> 
         lists=lists,
         territories=territories,
     )
+
+
+_RECENT: list[tuple[pd.DataFrame, pd.DataFrame, bytes, tuple[held.Gap, ...]]] = []
+
+
+def _gaps(coverage: pd.DataFrame, groups: pd.DataFrame, frame: _Frame) -> tuple[held.Gap, ...]:
+    """Return the gaps of the coverage. Most books differ in their controls only, so the last few are remembered."""
+    key = repr(list(frame.places)).encode() + frame.breaks.tobytes()
+    for one, other, when, found in tuple(_RECENT):
+        if one is coverage and other is groups and when == key:
+            return found
+    found = held.gaps(coverage, frame.scope_places, frame.window)
+    _RECENT.append((coverage, groups, key, found))
+    del _RECENT[:-8]
+    return found
 
 
 def places_of(tables: Mapping[str, pd.DataFrame]) -> dict[str, int]:
@@ -355,9 +375,15 @@ class _Lift:
         """Does it lift the control? Without codes of its own it lifts whatever is on any code."""
         if control not in self.controls if self.controls else regime != self.regime:
             return False
-        if self.codes and not all(any(relation(code, other) == YES for other in self.codes) for code in codes):
-            return False
-        return not any(relation(code, other) == YES for code in codes for other in self.barred)
+        return _spared(codes, self.codes, self.barred)
+
+
+@lru_cache(maxsize=1 << 16)
+def _spared(codes: tuple[str, ...], lifted: tuple[str, ...], barred: tuple[str, ...]) -> bool:
+    """Do the codes of an exception cover all codes of a control, and none of those that it may not touch?"""
+    if lifted and not all(any(relation(code, other) == YES for other in lifted) for code in codes):
+        return False
+    return not any(relation(code, other) == YES for code in codes for other in barred)
 
 
 def _lifts(exceptions: pd.DataFrame, frame: _Frame, scopes: Mapping[str, Scope]) -> list[_Lift]:

@@ -185,6 +185,10 @@ def _with(case: Case, changes: dict[str, object]) -> Case:
     other = case.with_(**given)
     if not changes.keys() & {"network", "assumptions"} and "compiled" in case.__dict__:
         other.__dict__["compiled"] = case.compiled
+        if "determinations" in case.__dict__:  # the same flows, so that only what the law changes is judged anew
+            other.__dict__["_flows"] = case.__dict__["_flows"]
+    if "determinations" in case.__dict__:
+        other.__dict__["_like"] = case.determinations
     return other
 
 
