@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -44,14 +44,18 @@ class _Whole:
 
 
 def compile_network(
-    network: SupplyNetwork, destinations: Sequence[str] | None, items: Sequence[str] | None, buyer: str | None
+    network: SupplyNetwork,
+    destinations: Sequence[str] | None,
+    items: Sequence[str] | None,
+    buyer: str | None,
+    apart: Collection[str] = (),
 ) -> Compiled:
     """See SupplyNetwork.compile."""
     wanted_places = sorted(set(destinations or ()))
     for place in wanted_places:
         if not (len(place) == 3 and place.isascii() and place.isalpha() and place.isupper()):
             raise UsageError(f"destination {place!r} is not an ISO 3166-1 alpha-3 code, such as IND")
-    whole = _whole(network, wanted_places)
+    whole = _set_apart(_whole(network, wanted_places), apart)
     wanted_items = sorted(set(network.end_products if items is None else items))
     item_code = _codes(whole.items, wanted_items)
     if (item_code < 0).any():
@@ -126,6 +130,32 @@ def _whole(network: SupplyNetwork, extra_places: Sequence[str]) -> _Whole:
         lane_weight=lane_weight,
         need_start=need_start,
         need=need,
+    )
+
+
+def _set_apart(whole: _Whole, organisations: Collection[str]) -> _Whole:
+    """Return the whole with markets of their own for what some organisations need: the pool's offers, as lanes."""
+    own = np.isin(whole.node_org, _codes(whole.organisations, sorted(organisations))) & (whole.node_org >= 0)
+    nodes = np.flatnonzero(own & (whole.node_kind == nw.SUPPLY))
+    if not len(nodes):
+        return whole
+    rows, owner = _ranges(whole.need_start, nodes)
+    wanted = nodes[owner] * len(whole.items) + whole.need["item"].to_numpy(np.int64)[rows]
+    fresh = np.setdiff1d(wanted, whole.lane_key)
+    at, _ = _ranges(whole.pool_start, fresh % len(whole.items))
+    size = np.diff(whole.pool_start)[fresh % len(whole.items)]
+    key = np.concatenate([whole.lane_key, fresh])
+    start = np.concatenate([whole.lane_start, whole.lane_start[-1] + np.cumsum(size)])
+    node = np.concatenate([whole.lane_node, whole.pool_node[at]])
+    weight = np.concatenate([whole.lane_weight, whole.node_share[whole.pool_node[at]]])
+    order = np.argsort(key)
+    moved, _ = _ranges(start, order)
+    return replace(
+        whole,
+        lane_key=key[order],
+        lane_start=np.append(0, np.cumsum(np.diff(start)[order])),
+        lane_node=node[moved],
+        lane_weight=weight[moved],
     )
 
 

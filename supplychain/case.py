@@ -149,7 +149,7 @@ class Case:
         return frozenset(self.book.tables["organisation_tags"]["organisation"])
 
     @cached_property
-    def _tags(self) -> dict[str, str]:
+    def tags(self) -> dict[str, str]:
         """The tags that hold on the case's day, by organisation, joined by ";"."""
         table, day = self.book.tables["organisation_tags"], pd.Timestamp(self.on)
         holds = ~(table["from"] > day) & ~(table["to"] <= day)
@@ -231,7 +231,7 @@ class Case:
         # A market of one buying supply is that party's: its tags are stated; a pooled market states none.
         buyer = compiled.market_buyer[market]
         party = np.where(buyer >= 0, compiled.supply_org[buyer], -1)
-        tags = np.array([*(self._tags.get(name, "") for name in compiled.organisations), ""], object)
+        tags = np.array([*(self.tags.get(name, "") for name in compiled.organisations), ""], object)
         row = np.where(compiled.supply_row >= 0, compiled.supply_row, len(network.supplies))
         return pd.DataFrame(
             {

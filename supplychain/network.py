@@ -7,7 +7,7 @@ supplies by weight.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
@@ -246,16 +246,22 @@ class SupplyNetwork:
         return cls(**parts)
 
     def compile(
-        self, destinations: Sequence[str] | None = None, items: Sequence[str] | None = None, buyer: str | None = None
+        self,
+        destinations: Sequence[str] | None = None,
+        items: Sequence[str] | None = None,
+        buyer: str | None = None,
+        apart: Collection[str] = (),
     ) -> Compiled:
         """Return the arrays of all that ``items`` at ``destinations``, and the plants of ``buyer``, need at any tier.
 
         ``destinations`` are ISO3 codes; ``items`` defaults to the end products (tier 0). Without destinations and
         buyer the whole network is compiled. Only markets that the request reaches are kept, each with all its offers.
+        The needs of the organisations `apart` are met in markets of their own, so that law on parties can tell them
+        from others at the same place.
         """
         from supplychain._compile import compile_network
 
-        return compile_network(self, destinations, items, buyer)
+        return compile_network(self, destinations, items, buyer, apart)
 
     @cached_property
     def end_products(self) -> tuple[str, ...]:

@@ -183,9 +183,10 @@ def _with(case: Case, changes: dict[str, object]) -> Case:
     """Change a case, keeping arrays and determinations that the change cannot touch: they cost most of the time."""
     given = {"products": case.products, "buyer": case.buyer, **changes}
     other = case.with_(**given)
-    if not changes.keys() & {"network", "assumptions"} and "compiled" in case.__dict__:
+    same = not changes.keys() & {"network", "assumptions"} and other.tagged == case.tagged
+    if same and "compiled" in case.__dict__:
         other.__dict__["compiled"] = case.compiled
-        if "determinations" in case.__dict__:  # the same flows, so that only what the law changes is judged anew
+        if "_flows" in case.__dict__ and other.tags == case.tags:
             other.__dict__["_flows"] = case.__dict__["_flows"]
     if "determinations" in case.__dict__:
         other.__dict__["_like"] = case.determinations
