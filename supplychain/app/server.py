@@ -116,6 +116,7 @@ def serve(built: Built, port: int, browser: bool, tell: Callable[[str], None]) -
         proxy_headers=False,
         ws_max_size=_LARGEST_MESSAGE,
         ws_max_queue=16,
+        ws_per_message_deflate=False,
         limit_concurrency=200,
         timeout_graceful_shutdown=_STOP_SECONDS,
     )

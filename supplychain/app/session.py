@@ -56,6 +56,7 @@ class Live:
     desk: Desk
     sent: dict[str, str] = field(default_factory=dict)
     seen: int = 0
+    touched: frozenset[side.Pair] = frozenset()  # memberships that the page shows otherwise than the law has them
     wake: asyncio.Event = field(default_factory=asyncio.Event)
     tasks: set[asyncio.Task[None]] = field(default_factory=set)
     plans: dict[Key, Advice | Notice | None] = field(default_factory=dict)  # None: being made
@@ -135,15 +136,14 @@ class Live:
             parts = await self.shared.quick.run(self.parts, desk)
             if self.desk is not desk and self.wake.is_set():
                 continue  # something newer is on its way: what was drawn is stale
-            changed = {name: html for name, html in parts.items() if self.sent.get(name) != html}
+            changed = {name: str(html) for name, html in parts.items() if self.sent.get(name) != html}
             self.sent |= changed
-            extra = {
-                "explain": {"hidden": not desk.asked},
-            }
+            moves = side.moved(desk, self.shared.workspace, frozenset() if "members" in changed else self.touched)
+            self.touched = moves.pairs
             message = {
                 "n": seen,
-                "parts": changed,
-                "set": extra,
+                "parts": {**changed, **{name: str(html) for name, html in moves.parts.items()}},
+                "set": {**moves.settings, "explain": {"hidden": not desk.asked}},
                 "title": shell.title(desk),
                 "focus": desk.focus,
                 "tab": desk.tab,
@@ -200,16 +200,16 @@ class Live:
             readings: list[Reading | None] = []
             for draft in work.drafts:
                 try:
-                    readings.append(measure(workspace, work.setup, draft))
+                    readings.append(read(workspace, work.setup, draft))
                 except SupplychainError:
                     readings.append(None)
             return results.compare(desk, readings)
-        reading = measure(workspace, work.setup, work.draft)
+        reading = read(workspace, work.setup, work.draft)
         workspace.kept("told", (work_key(work),), lambda: results.summary(reading))
         if desk.tab == "chokes":
             return results.chokes(desk, reading)
         if desk.tab == "network":
-            return pictures.network(desk, reading)
+            return pictures.network(desk, reading, workspace)
         if desk.tab == "map":
             return pictures.world(desk, reading, workspace)
         return results.overview(desk, reading)
@@ -229,7 +229,7 @@ class Live:
             levels = explain(workspace, work.setup, work.draft, asked(desk.asked[-1]))
         except SupplychainError as error:
             failed = state.notice_of(error)
-        return answers.explain(desk, levels, failed)
+        return answers.explain(desk, levels, failed, workspace)
 
     def end(self) -> None:
         """The page was closed: nothing more runs for it."""
@@ -237,6 +237,12 @@ class Live:
             task.cancel()
         self.plans.clear()
         self.packed.clear()
+
+
+def read(workspace: Workspace, setup: Setup, draft: Draft) -> Reading:
+    """Return the reading of a draft, remembered."""
+    key = (setup.buyer, setup.products, setup.on, draft.key, draft.assumes)
+    return workspace.kept("reading", key, lambda: measure(workspace, setup, draft))
 
 
 def work_key(work: Work) -> Key:
@@ -251,7 +257,7 @@ def build(setup: Setup) -> Built:
     given = setup.with_(products=()) if not setup.products else setup
     first = Work(given, (Draft(title=texts.say("slot.title", number=1), name="scenario-1"),))
     shared = Shared(workspace, first, Jobs(2, "quick"), Jobs(1, "slow"))
-    shared.quick.ahead(measure, workspace, given, Draft())
+    shared.quick.ahead(read, workspace, given, Draft())
 
     def server(given_inputs: Inputs, _: Outputs, session: Session) -> None:
         live = Live(session, shared, Desk(first))

@@ -289,6 +289,9 @@ TEXTS: Final[dict[str, str]] = {
         "The bar beside an item is the share of its supply that needs leave or is refused; {unknown} is not "
         "determined on average."
     ),
+    "network.binding": (
+        "The lines are the binding chains of the needs that lose most. Click an item to see what hangs on it."
+    ),
     "network.focused": "Lines lead from the products to {item} and on to what it needs.",
     "network.focus": "Focus on",
     "network.focus.on": "Focus on {item}",
@@ -321,7 +324,7 @@ TEXTS: Final[dict[str, str]] = {
     ),
     "plan.policy": "Policy",
     "plan.run": "Re-optimise",
-    "plan.again": "Re-optimised",
+    "plan.again": "Up to date",
     "plan.waiting": "Solving: first the plan for the case as it is, then the plan under this scenario …",
     "plan.empty": "Press Re-optimise to have the plan for this scenario, beside the plan without it.",
     "plan.proven": "{status}, proven; gap {gap}",

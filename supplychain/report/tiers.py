@@ -130,7 +130,7 @@ def _item(row: Mapping[Any, Any], x: float, y: float, in_focus: bool, language: 
             paint_order="stroke",
         )
     )
-    return marks.group(parts)
+    return marks.group(parts, data_item=str(row["item"]))
 
 
 def _share(value: object) -> float:

@@ -88,6 +88,11 @@
     send(described(element));
   });
 
+  document.addEventListener("click", (happening) => {
+    const node = happening.target.closest("svg.network [data-item]"); // the table below does the same by keyboard
+    if (node) send({ do: "focus", item: node.getAttribute("data-item") });
+  });
+
   document.addEventListener("change", (happening) => {
     const element = happening.target;
     if (element.matches("input[type=file][data-upload]")) return upload(element);
@@ -166,9 +171,10 @@
     if (!list) return;
     let shown = 0;
     list.querySelectorAll("[data-words]").forEach((row) => {
-      const hit = words.every((word) => row.dataset.words.includes(word));
-      row.hidden = !hit;
-      if (hit) shown += 1;
+      const group = row.closest("details[data-group]");
+      const text = row.dataset.words + " " + (group ? group.dataset.group : "");
+      row.hidden = !words.every((word) => text.includes(word));
+      if (!row.hidden) shown += 1;
     });
     list.querySelectorAll("details[data-group]").forEach((group) => {
       const any = group.querySelector("[data-words]:not([hidden])");

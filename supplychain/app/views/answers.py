@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from supplychain.app.advise import Advice
     from supplychain.app.explain import Level
     from supplychain.app.state import Desk, Notice
-    from supplychain.app.workspace import Workspace
+    from supplychain.app.workspace import Catalogue, Workspace
 
 _FIGURES: Final = (
     "total_cost", "suppliers", "to_qualify", "controlled_share", "worst_at_leave_resourced", "worst_at_leave_short_run",
@@ -62,7 +62,7 @@ def plan(desk: Desk, advice: Advice | None, waiting: bool, failed: Notice | None
     }
     if advice is None:
         return part("plan", **values)
-    figures = advice.figures.set_index("figure")
+    figures, names = advice.figures.set_index("figure"), _names(catalogue)
     changes = advice.changes
     return part(
         "plan",
@@ -75,16 +75,22 @@ def plan(desk: Desk, advice: Advice | None, waiting: bool, failed: Notice | None
             for name in _FIGURES
             if name in figures.index
         ],
-        lines=[
-            {**row, "what": what("line", plant=row["plant"], item=row["item"], supply=row["supply"])}
-            for row in rows(changes.head(_LINES))
-        ],
+        lines=[_line(row, names) for row in rows(changes.head(_LINES))],
         more=max(len(changes) - _LINES, 0),
         qualify=rows(advice.qualify.head(20)),
         relaxed=advice.relaxed,
         notes=advice.notes,
         seconds=advice.seconds,
     )
+
+
+def _line(row: dict[str, Any], names: dict[str, dict[str, str]]) -> dict[str, Any]:
+    return {
+        **row,
+        "name": names["item"].get(row["item"], row["item"]),
+        "maker": names["organisation"].get(row["organisation"], row["organisation"]),
+        "what": what("line", plant=row["plant"], item=row["item"], supply=row["supply"]),
+    }
 
 
 def scenario(desk: Desk, session: str) -> str:
@@ -97,13 +103,20 @@ def downloads(desk: Desk, session: str, packs: dict[str, str]) -> str:
     return part("downloads", session=session, packs=packs, title=desk.work.draft.title)
 
 
-def explain(desk: Desk, levels: Sequence[Level] | None, failed: Notice | None) -> str:
+def explain(desk: Desk, levels: Sequence[Level] | None, failed: Notice | None, workspace: Workspace) -> str:
     """The panel that opens a number: the number, the lines behind it, the law on them, the sources."""
-    told = [] if levels is None else [_level(level, number) for number, level in enumerate(levels)]
+    names = _names(workspace.catalogue(desk.work.setup))
+    told = [] if levels is None else [_level(level, number, names) for number, level in enumerate(levels)]
     return part("explain", levels=told, depth=len(desk.asked), failed=failed)
 
 
-def _level(level: Level, number: int) -> dict[str, Any]:
+def _names(catalogue: Catalogue) -> dict[str, dict[str, str]]:
+    """Names by the column whose ids they stand for."""
+    items, makers = dict(catalogue.items), dict(catalogue.organisations)
+    return {"item": items, "requires": items, "organisation": makers}
+
+
+def _level(level: Level, number: int, named: dict[str, dict[str, str]]) -> dict[str, Any]:
     table = level.table
     names = [name for name in _COLUMNS.get(level.title, tuple(table.columns)) if name in table]
     shown = table.head(_LEVEL_ROWS)
@@ -112,7 +125,7 @@ def _level(level: Level, number: int) -> dict[str, Any]:
         opens = row_of(level, position)
         row = shown.iloc[position]
         ask = "" if opens is None else what(opens.kind, **{key: _plain(value) for key, value in opens.keys.items()})
-        cells = [_cell(name, row[name]) for name in names]
+        cells = [_cell(name, named.get(name, {}).get(str(row[name]), row[name])) for name in names]
         body.append({"what": ask, "cells": cells, "id": f"x-{number}-{position}"})
     return {
         "title": level.title,

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, Final
 import pandas as pd
 
 from supplychain.app import texts
+from supplychain.app.explain import What, explain
+from supplychain.app.measure import HORIZON
 from supplychain.app.views.ask import what
 from supplychain.app.views.render import SAME, bracket, delta, part, rows
 from supplychain.locate import datasets
@@ -14,20 +16,24 @@ from supplychain.report import maps, tiers
 from supplychain.report.language import ENGLISH
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from supplychain.app.measure import Reading
     from supplychain.app.state import Desk
     from supplychain.app.workspace import Workspace
 
 _SHARES: Final = ("free", "excepted", "leave", "denied", "unknown")
 _STEPS: Final = 8  # links from the item in focus that are drawn
+_CHAINS: Final = 3  # binding chains that are drawn when no item is in focus
+_LEAVE: Final = "at leave"
 
 
-def network(desk: Desk, reading: Reading) -> str:
+def network(desk: Desk, reading: Reading, workspace: Workspace) -> str:
     """Items by tier with the share that needs leave; lines only around the item in focus, or what a need hangs on."""
     items = reading.items
     known = dict(zip(items["item"], items["name"], strict=True))
     focus = desk.item if desk.item in known else ""
-    chains = _around(reading, focus) if focus else _pairs([])
+    chains = _around(reading, focus) if focus else _binding(desk, reading, workspace)
     drawn = items.assign(
         leave=items["leave"] + items["denied"],
         choke=[item == focus for item in items["item"]] if "choke" not in items else items["choke"].astype(bool),
@@ -58,14 +64,30 @@ def _wording(row: dict[str, Any]) -> str:
     )
 
 
-def _pairs(pairs: list[tuple[str, str]]) -> pd.DataFrame:
-    """Links as chains of two items, as the picture takes them."""
+def _pairs(pairs: Sequence[tuple[str, ...]]) -> pd.DataFrame:
+    """Chains of items as the picture takes them: one row per step."""
     records = [
         {"chain": number, "step": step, "item": item}
         for number, chain in enumerate(pairs)
         for step, item in enumerate(chain)
     ]
     return pd.DataFrame(records, columns=["chain", "step", "item"])
+
+
+def _binding(desk: Desk, reading: Reading, workspace: Workspace) -> pd.DataFrame:
+    """What the needs that lose most hang on: the binding chains of the largest losses, product first."""
+    needs = reading.needs
+    here = needs[(needs["measure"] == _LEAVE) & (needs["horizon"] == HORIZON) & (needs["short"] >= SAME)]
+    here = here.sort_values(["short", "plant", "item"], ascending=[False, True, True]).drop_duplicates("item")
+    chains = []
+    for row in rows(here.head(_CHAINS)):
+        keys = {name: row[name] for name in ("plant", "destination", "item")}
+        levels = explain(
+            workspace, desk.work.setup, desk.work.draft, What("need", {**keys, "measure": _LEAVE, "horizon": HORIZON})
+        )
+        chain = next(level.table for level in levels if level.title == "Why: binding chain")
+        chains.append(tuple(chain.loc[chain["rank"] == 1, "item"]))
+    return _pairs(chains)
 
 
 def _around(reading: Reading, focus: str) -> pd.DataFrame:

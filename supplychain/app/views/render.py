@@ -46,9 +46,9 @@ def environment() -> Environment:
     return made
 
 
-def part(template: str, **values: Any) -> str:
-    """Return one part of the page."""
-    return environment().get_template(f"{template}.html.j2").render(**values)
+def part(template: str, **values: Any) -> Markup:
+    """Return one part of the page; its words are escaped, so that it may stand inside another part."""
+    return Markup(environment().get_template(f"{template}.html.j2").render(**values))
 
 
 def known(value: Any) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import pandas as pd
@@ -12,17 +13,32 @@ from supplychain.facts.countries import countries
 from supplychain.report.language import ENGLISH
 
 if TYPE_CHECKING:
-    from supplychain.app.draft import Draft
     from supplychain.app.state import Desk
-    from supplychain.app.workspace import Catalogue, Workspace
+    from supplychain.app.workspace import Catalogue, Setup, Workspace
 
 _ORDER: Final = ("plurilateral", "multilateral", "unilateral", "counter-control", "proposed")
 _FIRST: Final = ("w1-iec", "wassenaar")  # what the application is asked about most
+
+Pair = tuple[str, str]  # regime, state
+
+
+@dataclass(frozen=True)
+class Moves:
+    """What a scenario moves in the grid: parts of the page, properties of switches by id, and the pairs concerned."""
+
+    parts: dict[str, str]
+    settings: dict[str, dict[str, bool]]
+    pairs: frozenset[Pair]
 
 
 def setup(desk: Desk, workspace: Workspace) -> str:
     """The case: package, buyer, products, day."""
     now = desk.work.setup
+    key = (now.buyer, now.products, now.on)
+    return str(workspace.kept("page of setup", key, lambda: _setup(now, workspace)))
+
+
+def _setup(now: Setup, workspace: Workspace) -> str:
     offered = workspace.products(now.buyer)
     chosen = set(workspace.case(now).products)
     case = workspace.base
@@ -101,45 +117,79 @@ def add(desk: Desk, workspace: Workspace) -> str:
 
 
 def members(desk: Desk, workspace: Workspace) -> str:
-    """The membership grid: regimes in groups, one switch per state."""
+    """The membership grid as the law has it on the day: regimes in groups, one switch per state. Drawn once per case:
+    what a scenario moves is told by `moved`, a few words at a time."""
     setup = desk.work.setup
-    grid = workspace.kept(
-        "grid", (setup.buyer, setup.products, setup.on), lambda: workspace.switches(setup).sort_values("state")
+    key = (setup.buyer, setup.products, setup.on)
+    return str(workspace.kept("page of members", key, lambda: part("members", groups=_groups(_grid(desk, workspace)))))
+
+
+def moved(desk: Desk, workspace: Workspace, before: frozenset[Pair]) -> Moves:
+    """Return the words and switches that differ from the grid as the law has it; those in ``before`` are set back if
+    nothing moves them now."""
+    draft = desk.work.draft
+    now = frozenset(
+        (str(action.get("regime")), str(state))
+        for action in draft.raw
+        if action.get("do") in ("join", "leave")
+        for state in action.get("states", ())
     )
-    return part("members", groups=_groups(grid, desk.work.draft))
+    grid = (
+        {(str(row["regime"]), str(row["state"])): row for row in rows(_grid(desk, workspace))} if now | before else {}
+    )
+    parts: dict[str, str] = {}
+    settings: dict[str, dict[str, bool]] = {}
+    for regime, state in sorted((now | before) & grid.keys()):
+        row = grid[regime, state]
+        settings[f"switch-{regime}-{state}"] = {"checked": draft.member(regime, state, bool(row["member"]))}
+        parts[f"mark-{regime}-{state}"] = part("mark", **_mark(row, (regime, state) in now))
+    for regime in sorted({regime for regime, _ in now | before}):
+        lawful = {state: bool(row["member"]) for (one, state), row in grid.items() if one == regime}
+        switched = [state for one, state in now if one == regime and state in lawful]
+        after = lawful | {state: draft.member(regime, state, lawful[state]) for state in switched}
+        parts[f"count-{regime}"] = part("tally", inside=sum(after.values()), all=len(after), changed=len(switched))
+    return Moves(parts, settings, now)
 
 
-def _groups(grid: pd.DataFrame, draft: Draft) -> list[dict[str, Any]]:
-    touched = {(a.get("regime"), s) for a in draft.raw if a.get("do") in ("join", "leave") for s in a.get("states", ())}
+def _grid(desk: Desk, workspace: Workspace) -> pd.DataFrame:
+    setup = desk.work.setup
+    key = (setup.buyer, setup.products, setup.on)
+    return workspace.kept("grid", key, lambda: workspace.switches(setup).sort_values(["regime", "state"]))
+
+
+def _mark(row: dict[str, Any], switched: bool) -> dict[str, Any]:
+    """What stands beside a state's name."""
+    since = row["since"]
+    return {
+        "moved": switched,
+        "candidate": str(row["role"]) == "candidate",
+        "since": ENGLISH.day(since) if bool(row["member"]) and not pd.isna(since) else "",
+    }
+
+
+def _groups(grid: pd.DataFrame) -> list[dict[str, Any]]:
     named = countries()
     groups: dict[str, list[dict[str, Any]]] = {}
     for regime, inside in grid.groupby("regime", sort=True):
         first = inside.iloc[0]
-        states = []
-        for row in inside.to_dict("records"):
-            code = str(row["state"])
-            name = named[code].name if code in named else code
-            changed = (regime, code) in touched
-            states.append(
-                {
-                    "state": code,
-                    "name": name,
-                    "member": draft.member(str(regime), code, bool(row["member"])) if changed else bool(row["member"]),
-                    "changed": changed,
-                    "can": bool(row["can_switch"]),
-                    "candidate": str(row["role"]) == "candidate",
-                    "since": ENGLISH.day(row["since"]) if not pd.isna(row["since"]) else "",
-                    "words": f"{code} {name} {first['name']} {regime}".lower(),
-                }
-            )
-        states.sort(key=lambda state: (not state["member"] and not state["candidate"], state["name"]))
+        states = [
+            {
+                "state": str(row["state"]),
+                "name": named[row["state"]].name if row["state"] in named else row["state"],
+                "member": bool(row["member"]),
+                "can": bool(row["can_switch"]),
+                "mark": part("mark", **_mark(row, False)),
+                "first": bool(row["member"]) or str(row["role"]) == "candidate",
+            }
+            for row in rows(inside)
+        ]
+        states.sort(key=lambda state: (not state["member"], not state["first"], state["name"]))
         groups.setdefault(str(first["kind"]), []).append(
             {
                 "regime": str(regime),
                 "name": str(first["name"]),
                 "states": states,
-                "inside": sum(state["member"] for state in states),
-                "changed": sum(state["changed"] for state in states),
+                "tally": part("tally", inside=int(inside["member"].sum()), all=len(inside), changed=0),
                 "why": str(first["why_not"]),
                 "open": str(regime) == _FIRST[0],
             }
