@@ -268,7 +268,11 @@ def match(
     ],
     confirmed: Annotated[
         Path | None,
-        typer.Option("--confirmed", help="CSV of your decisions: organisation, entry, decision (same|other)."),
+        typer.Option("--confirmed", help="CSV of your decisions: organisation, entry, decision (same|other), tag, from."),
+    ] = None,
+    write: Annotated[
+        Path | None,
+        typer.Option("--write", help="Folder for the confirmed tags, as an overlay that --overlay takes."),
     ] = None,
     threshold: Annotated[
         float, typer.Option("--threshold", help="Share from which a rule counts ownership as control.")
@@ -279,7 +283,9 @@ def match(
 ) -> None:
     """Propose which organisations of the network stand on official lists; you confirm, nothing is asserted."""
     from supplychain.cli.output import show_table
+    from supplychain.errors import UsageError
     from supplychain.facts.package import read_package
+    from supplychain.files import make_folder, replace_file
     from supplychain.locate import datasets
     from supplychain.regimes import ownership
 
@@ -293,6 +299,14 @@ def match(
     entries += ownership.reached(owned, names)
     decided = ownership.read_decisions(confirmed) if confirmed else None
     table = ownership.propose(package.tables["organisations"], entries, decided)
+    if write is not None:
+        if confirmed is None:
+            raise UsageError("--write wants --confirmed beside it: only what you have decided is written")
+        rows = ownership.tags(table, ownership.read_tags(confirmed), owned, threshold)
+        if rows.empty:
+            raise UsageError(f"{confirmed} confirms no match of these lists: there is nothing to write")
+        make_folder(write)
+        replace_file(write / "organisation_tags.csv", rows.to_csv(index=False, lineterminator="\n").encode())
     notes = [f"{len(entries):,} list entries read; a proposal is not a finding: confirm each one"]
     if len(owned):
         notes.append(f"{len(owned):,} of them through ownership of {threshold:.0%} or more by listed parties")

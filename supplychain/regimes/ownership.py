@@ -86,7 +86,7 @@ def read_list(path: Path) -> ListFile:
             return _follow_the_money(file, path.name)
     except OSError as error:
         raise UsageError(f"cannot read {path}: {error.strerror}") from None
-    except (UnicodeDecodeError, json.JSONDecodeError, csv.Error) as error:
+    except (UnicodeDecodeError, json.JSONDecodeError, csv.Error, RecursionError) as error:
         raise InputError(
             f"{path.name} is neither a screening list (CSV, JSON) nor entities as JSON lines: {error}"
         ) from None
@@ -157,6 +157,8 @@ def read_decisions(path: Path) -> dict[tuple[str, str], str]:
             rows = list(csv.DictReader(file))
     except OSError as error:
         raise UsageError(f"cannot read {path}: {error.strerror}") from None
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise InputError(f"{path.name} is not a CSV in UTF-8: {error}") from None
     wanted = {"organisation", "entry", "decision"}
     if rows and not wanted <= rows[0].keys():
         raise InputError(f"{path.name} wants the columns organisation, entry, decision")
@@ -167,6 +169,64 @@ def read_decisions(path: Path) -> dict[tuple[str, str], str]:
         found[row["organisation"], row["entry"]] = row["decision"]
     problems.raise_if_any()
     return found
+
+
+def read_tags(path: Path) -> dict[tuple[str, str], tuple[str, str]]:
+    """Read which tag of the book, and from which day, each confirmed match carries: the columns tag and from of the
+    decisions. Every fault is told at once.
+    """
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        rows = list(csv.DictReader(file))
+    problems = Problems()
+    found = {}
+    for number, row in enumerate(rows, start=2):
+        tag = (row.get("tag") or "").strip()
+        if row["decision"] == "same" and not tag:
+            where: dict[str, Any] = {"file": path.name, "row": number, "column": "tag"}
+            problems.add(
+                "tag", "a confirmed match names the tag of the book that it carries", "such as footnote-5", **where
+            )
+        found[row["organisation"], row["entry"]] = (tag, (row.get("from") or "").strip())
+    problems.raise_if_any()
+    return found
+
+
+def tags(
+    matches: pd.DataFrame, given: Mapping[tuple[str, str], tuple[str, str]], owned: pd.DataFrame, threshold: float
+) -> pd.DataFrame:
+    """Return the confirmed matches as rows of the book's table `organisation_tags`.
+
+    matches: as of `propose`. given: tag and first day of each confirmed match. owned: as of `affiliates`. A firm that
+    stands there only as possible is refused: control below the threshold is never stated.
+    """
+    standing = {row["asset"]: row for row in owned.to_dict("records")}
+    problems = Problems()
+    rows = []
+    for row in matches[matches["decision"] == "same"].to_dict("records"):
+        tag, start = given[row["organisation"], row["entry"]]
+        held = standing.get(row["entry"])
+        if held is not None and held["standing"] != "reached":
+            rule = f"ownership counts from {threshold:.0%} on, as far as shares are known"
+            told = f"known shares in {row['listed_name']} are {held['share']:.0%}; take the row out"
+            problems.add("threshold", rule, told, column="entry", value=row["entry"])
+        told = f"confirmed by the user: list entry {row['entry']}, {row['listed_name']} {row['url']}".strip()
+        rows.append(
+            {
+                "organisation": row["organisation"],
+                "tag": tag,
+                "from": start,
+                "to": "",
+                "basis": "listed" if held is None else "owned",
+                "share": "" if held is None else f"{held['share']:g}",
+                "quality": "estimate",
+                "source": "none",
+                "note": told,
+            }
+        )
+    problems.raise_if_any()
+    columns = ["organisation", "tag", "from", "to", "basis", "share", "quality", "source", "note"]
+    table = pd.DataFrame(rows, columns=columns)
+    return table.drop_duplicates(["organisation", "tag", "from"]).sort_values(columns[:3]).reset_index(drop=True)
 
 
 def affiliates(listed: Iterable[str], holdings: Sequence[Holding], threshold: float) -> pd.DataFrame:
@@ -281,8 +341,12 @@ def _screening_json(data: Any, name: str) -> ListFile:
         raise InputError(f"{name} is no screening list: it wants a list under 'results'")
     found = []
     for number, row in enumerate(results, start=1):
-        places = [str(row.get("country") or ""), *(str(a.get("country") or "") for a in row.get("addresses") or ())]
-        names = [str(row.get("name") or ""), *map(str, row.get("alt_names") or ())]
+        if not isinstance(row, dict):
+            raise InputError(f"{name}: result {number} is no party with a name and a source")
+        addresses = row.get("addresses")
+        known = [a for a in addresses if isinstance(a, dict)] if isinstance(addresses, list) else []
+        places = [str(row.get("country") or ""), *(str(a.get("country") or "") for a in known)]
+        names = [str(row.get("name") or ""), *_texts(row.get("alt_names"))]
         found.append(_screened(row, str(row.get("id") or f"{name}:{number}"), names, places))
     return ListFile(tuple(found), ())
 
@@ -304,25 +368,27 @@ def _follow_the_money(lines: Iterable[str], name: str) -> ListFile:
             raise InputError(f"{name} line {number} is no FollowTheMoney entity: it wants id, schema and properties")
         facts = row["properties"]
         if row["schema"] == "Ownership":
-            share = _fraction(facts.get("percentage") or ())
-            holdings += [Holding(o, a, share) for o in facts.get("owner", ()) for a in facts.get("asset", ())]
+            share = _fraction(_texts(facts.get("percentage")))
+            holdings += [Holding(o, a, share) for o in _texts(facts.get("owner")) for a in _texts(facts.get("asset"))]
             continue
-        names = [
-            str(row.get("caption") or ""),
-            *facts.get("name", ()),
-            *facts.get("alias", ()),
-            *facts.get("weakAlias", ()),
-        ]
+        told = (_texts(facts.get(key)) for key in ("name", "alias", "weakAlias"))
+        names = [str(row.get("caption") or ""), *(name for group in told for name in group)]
         kept = tuple(dict.fromkeys(n for n in names if n))
         if not kept:
             continue
-        places = _places([*facts.get("jurisdiction", ()), *facts.get("country", ()), *facts.get("mainCountry", ())])
-        topics = [str(topic) for topic in facts.get("topics", ())]
+        homes = (_texts(facts.get(key)) for key in ("jurisdiction", "country", "mainCountry"))
+        places = _places(place for group in homes for place in group)
+        topics = _texts(facts.get("topics"))
         listed = any(topic.startswith(("sanction", "export.control", "debarment")) for topic in topics)
-        url = str((facts.get("sourceUrl") or [""])[0])
-        lists = tuple(str(d) for d in row.get("datasets", ()))
+        url = next(iter(_texts(facts.get("sourceUrl"))), "")
+        lists = tuple(_texts(row.get("datasets")))
         entries.append(Entry(str(row.get("id", "")), kept, places, lists, ";".join(topics), url, listed))
     return ListFile(tuple(entries), tuple(holdings))
+
+
+def _texts(value: object) -> list[str]:
+    """Return the texts of a list of FollowTheMoney values; what is no text says nothing."""
+    return [text for text in value if isinstance(text, str)] if isinstance(value, list) else []
 
 
 def _fraction(texts: Sequence[str]) -> float:
