@@ -21,6 +21,18 @@ Formats = Annotated[
 ]
 
 
+Redact = Annotated[
+    bool,
+    typer.Option(
+        "--redact", help="Write codes for organisations, supplies, plants, the buyer and sources of the data."
+    ),
+]
+KeyFile = Annotated[
+    Path | None,
+    typer.Option("--key", help="File of the key to the codes. Default: FOLDER.redaction-key.csv, beside the folder."),
+]
+
+
 def register(app: typer.Typer) -> None:
     """Add the commands of this group."""
 
@@ -37,14 +49,19 @@ def register(app: typer.Typer) -> None:
         output: Folder = None,
         written: Formats = None,
         language: options.Language = options.Tongue.en,
+        redact: Redact = False,
+        key: KeyFile = None,
         seed: options.Seed = 0,
         quiet: options.Quiet = False,
     ) -> None:
         """Write the report (page, PDF, workbook), its tables (CSV, Parquet) and a manifest. Prints the page's path."""
         from supplychain.cli.output import progress
+        from supplychain.errors import UsageError
         from supplychain.report.formats import chosen
-        from supplychain.report.make import Request, make
+        from supplychain.report.make import Request, default_folder, key_path, make
 
+        if key is not None and not redact:
+            raise UsageError("--key names where the key of a redacted report goes: give --redact too")
         request = Request(
             network=network,
             regimes=regimes,
@@ -56,11 +73,16 @@ def register(app: typer.Typer) -> None:
             policy=policy,
             seed=seed,
             language=language.value,
+            redact=redact,
+            key=key,
             formats=chosen(written or ()),
         )
         with progress(quiet) as step:
             page = make(request, output, step)
         typer.echo(page)
+        if redact and not quiet:
+            private = key_path(request, output or default_folder(request))
+            typer.echo(f"the key to the codes, for you alone: {private}", err=True)
 
     @app.command()
     def verify(
@@ -68,6 +90,9 @@ def register(app: typer.Typer) -> None:
         files_only: Annotated[
             bool, typer.Option("--files-only", help="Compare the files' hashes; compute nothing again.")
         ] = False,
+        key: Annotated[
+            Path | None, typer.Option("--key", help="Key of a redacted report: without it only hashes are compared.")
+        ] = None,
         quiet: options.Quiet = False,
     ) -> None:
         """Check a run: files and inputs against the manifest's hashes, then everything computed again and compared."""
@@ -76,7 +101,7 @@ def register(app: typer.Typer) -> None:
         from supplychain.report.verify import verify as check
 
         with progress(quiet) as step:
-            verdict = check(run, step, recompute=not files_only, repeat=repeat)
+            verdict = check(run, step, recompute=not files_only, repeat=repeat, key=key)
         bad = verdict.table[verdict.table["outcome"] != "same"]
         if len(bad):
             show_table(bad, title="What differs")

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from supplychain.errors import UsageError
+from supplychain.files import replace_file
 from supplychain.locate import datasets, models
 from supplychain.report import (
     formats,
@@ -20,6 +21,7 @@ from supplychain.report import (
 )
 from supplychain.report.document import Document
 from supplychain.report.language import language
+from supplychain.report.redact import redact
 from supplychain.report.run import check_target, writing
 from supplychain.report.words import mark
 
@@ -54,19 +56,27 @@ class Request:
     seed: int = 0
     language: str = "en"
     formats: tuple[str, ...] = formats.DEFAULT
+    redact: bool = False
+    key: Path | None = None  # where the key of a redacted report is written; None: beside its folder
+
+    @property
+    def own_policy(self) -> bool:
+        """Say whether the policy is a file of the user's, not one that comes with the program."""
+        return self.policy is not None and Path(self.policy).exists()
 
     @property
     def paths(self) -> list[Path]:
         """Every file or folder that is read."""
-        policy = [Path(self.policy)] if self.policy and Path(self.policy).exists() else []
+        policy = [Path(str(self.policy))] if self.own_policy else []
         given = [path for path in (self.network, self.regimes, self.assumptions) if path is not None]
         return [*given, *self.overlays, *policy]
 
     def record(self) -> dict[str, Any]:
         """Return the request as JSON keeps it; paths are absolute, so that it can be repeated from anywhere."""
         paths = {key: value for key, value in asdict(self).items() if isinstance(value, Path)}
-        plain = {key: None if value is None else value for key, value in asdict(self).items()}
-        policy = str(Path(self.policy).resolve()) if self.policy and Path(self.policy).exists() else self.policy
+        plain = {key: None if value is None else value for key, value in asdict(self).items() if key != "key"}
+        policy = str(Path(str(self.policy)).resolve()) if self.own_policy else self.policy
+        paths.pop("key", None)  # where the key went is nobody's business, and the run is the same without it
         return {
             **plain,
             **{key: str(path.resolve()) for key, path in paths.items()},
@@ -91,6 +101,7 @@ class Request:
                 seed=int(record["seed"]),
                 language=str(record.get("language", "en")),
                 formats=formats.chosen(record.get("formats", ["html"])),
+                redact=bool(record.get("redact", False)),
             )
         except (KeyError, TypeError, ValueError) as error:
             raise UsageError(f"the manifest does not say what was asked for ({error})") from None
@@ -98,8 +109,22 @@ class Request:
 
 def default_folder(request: Request) -> Path:
     """Return reports/BUYER-DATE in the present directory; the buyer's name becomes a safe file name."""
-    safe = re.sub(r"[^a-z0-9]+", "-", request.buyer.lower()).strip("-")[:60] or "buyer"
+    called = "redacted" if request.redact else request.buyer
+    safe = re.sub(r"[^a-z0-9]+", "-", called.lower()).strip("-")[:60] or "buyer"
     return Path("reports") / f"{safe}-{request.on}"
+
+
+def key_path(request: Request, target: Path) -> Path:
+    """Return where the key of a redacted report goes: outside its folder, so that the folder can be handed on.
+
+    Raises UsageError for a place inside the folder, or one that holds another file.
+    """
+    path = request.key or target.with_name(f"{target.name}.redaction-key.csv")
+    if path.resolve().is_relative_to(target.resolve()):
+        raise UsageError(f"--key {path} lies inside the run {target}: the key must not travel with it")
+    if path.is_dir() or (path.exists() and not path.read_bytes().startswith(b"kind,code,id,name\n")):
+        raise UsageError(f"--key {path} exists and is no key of a redacted report: name another file")
+    return path
 
 
 def make(request: Request, output: Path | None, step: Callable[[str], None]) -> Path:
@@ -110,6 +135,7 @@ def make(request: Request, output: Path | None, step: Callable[[str], None]) -> 
     started = manifest.now()
     target = output or default_folder(request)
     check_target(target, [*request.paths, datasets(), models()])
+    place = key_path(request, target) if request.redact else None
     step("reading the data packages")
     from supplychain.case import Case
     from supplychain.report.gather import gather
@@ -125,9 +151,15 @@ def make(request: Request, output: Path | None, step: Callable[[str], None]) -> 
         on=request.on,
     )
     with ledger() as solves:
-        findings = gather(case, request.policy, step).spoken(language(request.language))
+        findings = gather(case, request.policy, step)
+    key = None
+    if request.redact:
+        findings, key = redact(findings, case, request.own_policy)
+    findings = findings.spoken(language(request.language))
     files = formats.files(document(findings), findings.tables, request.formats, step)
     step("writing")
+    if key is not None and place is not None:  # first: a redacted run without its key could never be read back
+        replace_file(place, key.file(request.record()))
     with writing(target) as run:
         for name, data in files.items():
             run.write(name, data)
@@ -180,17 +212,24 @@ def document(findings: Findings) -> Document:
     )
 
 
+def _told(request: Request) -> dict[str, Any]:
+    """Return what the manifest of a redacted report says of the request: no path, no name of the user's."""
+    record = request.record()
+    kept = {name: record[name] for name in ("redact", "products", "on", "seed", "language", "formats")}
+    return kept if request.own_policy else {**kept, "policy": request.policy}
+
+
 def _body(request: Request, case: Case, findings: Findings) -> dict[str, Any]:
     """What the manifest says of the run beside files and versions."""
     return {
-        "request": request.record(),
+        "request": _told(request) if request.redact else request.record(),
         "buyer": findings.buyer,
         "illustrative": findings.illustrative,
         "on": findings.on.isoformat(),
         "known_as_of": findings.known_as_of.isoformat(),
         "products": list(findings.products),
         "destinations": list(findings.destinations),
-        "inputs": manifest.inputs(case),
+        "inputs": manifest.sealed(manifest.inputs(case)) if request.redact else manifest.inputs(case),
         "seed": request.seed,
         "solves": list(findings.solves),
         "warnings": list(findings.warnings),

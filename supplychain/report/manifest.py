@@ -151,6 +151,17 @@ def inputs(case: Case) -> list[dict[str, Any]]:
     ]
 
 
+def sealed(found: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return inputs as a redacted run tells them: one hash for all files of a role, no name of a file or package."""
+    digests = {
+        str(entry["role"]): "\n".join(f"{name} {digest}" for name, digest in sorted(entry["files"].items()))
+        for entry in found
+    }
+    return [
+        {"role": role, "files": {"all": hashlib.sha256(text.encode()).hexdigest()}} for role, text in digests.items()
+    ]
+
+
 def computed(solves: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Return how it was computed: threads, tolerances, how every solve ended, and in full the solves that decide.
 
@@ -193,7 +204,7 @@ def read(folder: Path) -> dict[str, Any]:
             "name the folder or file that a command wrote",
             file=str(path),
         )
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         problems.add(
             "manifest", "the manifest must be readable JSON", "run the command again", file=str(path), value=error
         )

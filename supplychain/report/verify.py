@@ -13,6 +13,7 @@ import pandas as pd
 from supplychain.errors import EnvironmentFault, InputError, NoAnswer, UsageError
 from supplychain.report import manifest
 from supplychain.report.make import Request, make
+from supplychain.report.redact import asked
 
 
 @dataclass(frozen=True)
@@ -43,22 +44,33 @@ Repeat = Callable[[Mapping[str, Any], Path, Path], tuple[Path, str]]
 
 
 def verify(
-    folder: Path, step: Callable[[str], None], *, recompute: bool = True, repeat: Repeat | None = None
+    folder: Path,
+    step: Callable[[str], None],
+    *,
+    recompute: bool = True,
+    repeat: Repeat | None = None,
+    key: Path | None = None,
 ) -> Verdict:
     """Check the run in ``folder`` (or the one file of a run); with ``recompute`` its inputs are read and every result
     is computed again.
 
     ``repeat`` runs the command of a manifest once more, under a folder of its own, and returns where its result is and
-    what went wrong; without it only reports can be computed again. Raises InputError where there is no manifest.
+    what went wrong; without it only reports can be computed again. A redacted report does not say what it was
+    made from: with its ``key`` it is computed again, without it only hashes are compared. Raises InputError where there
+    is no manifest.
     """
     body = manifest.read(folder)
+    request = body.get("request", {})
+    if request.get("redact"):
+        recompute = recompute and key is not None
+        request = asked(key) if key is not None else request
     step("comparing files")
     findings = manifest.compare_outputs(folder, body)
     findings += manifest.compare_environments(body.get("environment", {}), manifest.environment())
     if recompute:
         step("computing it again")
         with tempfile.TemporaryDirectory(prefix="supplychain-verify-") as name:
-            findings += _again(folder, body, Path(name), step, repeat)
+            findings += _again(folder, {**body, "request": request}, Path(name), step, repeat)
     columns = ["kind", "name", "outcome", "detail"]
     return Verdict(pd.DataFrame([asdict(finding) for finding in findings], columns=columns), recompute)
 

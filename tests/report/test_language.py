@@ -24,7 +24,6 @@ from supplychain.errors import UsageError
 from supplychain.locate import datasets, models
 from supplychain.report import formats
 from supplychain.report.findings import Findings
-from supplychain.report.gather import gather
 from supplychain.report.language import CODES, ENGLISH, Language, key, language
 from supplychain.report.make import document
 
@@ -128,11 +127,6 @@ def test_every_question_of_a_determination_is_known(code: str) -> None:
     said = [text for text in said if text.endswith("?") or "? " in text]
     assert len(said) > 6
     assert [text for text in said if language(code).tell(text) == text] == []
-
-
-@pytest.fixture(scope="module")
-def findings() -> Findings:
-    return gather(Case.bundled(products=["wf6", "phosphine"]), None, lambda _: None)
 
 
 def page(findings: Findings) -> str:
