@@ -2,9 +2,11 @@
 
 While few firms move, a shock is alone: losses are pushed along links into running sums. Once many move, it joins a
 batch of shocks whose firms pull their sums afresh, all shocks of the batch at once, each until its own stop. Both give
-the sums of the plain computation up to rounding. Changes below `drop` wait until they have grown: since a firm's loss
-is at most a maximum of weighted sums of others' losses, with weights that add up to at most `leak`, levels are then
-off by at most drop * (leak + leak**2 + ... + leak**updates).
+the sums of the plain computation up to rounding. Changes below `drop` wait until they have grown, and then the batch
+also keeps losses in half the memory, rounded by at most 2**-24: since a firm's loss is at most a maximum of weighted
+sums of others' losses, with weights that add up to at most `leak`, an update that ignores `drop` of each loss makes
+levels that were off by x be off by at most leak * (x + drop). Where that leaves open whether the updates are at their
+end, the shock is computed anew with nothing ignored.
 """
 
 from __future__ import annotations
@@ -26,6 +28,8 @@ Longs = npt.NDArray[np.int64]
 BATCH_SHARE = 0.02  # a shock joins the batch when it would push along more than this share of the links
 LANES = 16  # shocks of a batch: two cache lines of levels per firm
 LANE_BYTES = 300_000_000  # memory of one thread's batch
+ROUNDED = 2.0**-24  # how far a loss in [0, 1] is off in single precision
+UNSURE = -1.0  # stands for the bound of a shock whose end is not certain
 
 
 def run(
@@ -60,8 +64,11 @@ def run(
     workers = threads or max(1, min(os.cpu_count() or 1, len(members)))
     lanes = max(1, min(LANES, -(-len(members) // workers), LANE_BYTES // (24 * n)))
 
+    kept = np.float32 if drop >= ROUNDED else np.float64
+
     def work(worker: int) -> None:
-        fixed: tuple[Any, ...] = (share, scale, start, failed, limit, drop, down.leak, up.leak, found)
+        lost = np.empty((n, lanes), dtype=kept)
+        fixed: tuple[Any, ...] = (share, scale, start, failed, limit, drop, down.leak, up.leak, lost, found)
         _shocks(worker, workers, lanes, most_links, *arrays, *fixed)
 
     if workers == 1:
@@ -69,6 +76,9 @@ def run(
     else:
         with ThreadPoolExecutor(workers) as pool:
             list(pool.map(work, range(workers)))
+    if len(unsure := np.flatnonzero(found[4] == UNSURE)):
+        exact = run(down, up, out, sector, [members[k] for k in unsure], limit, 0.0, threads)
+        found[:, unsure] = np.array(exact)
     return found[0], found[1], found[2], found[3], found[4]
 
 
@@ -273,34 +283,24 @@ def _alone(
     up_leak: float,
     clock: Any,
     most_links: float,
-) -> tuple[bool, int, float, int, int]:
-    """Run one shock while few firms move; return whether it ended, its updates, how far it may be off, and firms
-    hit.
+) -> tuple[bool, int, float, float, bool, int, int]:
+    """Run one shock while few firms move.
+
+    Return whether it ended, its updates, how far each direction may be off, whether its end is unsure, and firms hit.
     """
-    ignored = drop
-    while True:
-        hits_d, hits_u = _fail(d, failed, shock), _fail(u, failed, shock)
-        news_d, news_u, updates = hits_d, hits_u, 0
-        power_d, power_u, off_d, off_u = 1.0, 1.0, 0.0, 0.0
-        unsure, ended = False, False
-        while not ended and _links(down, d, news_d) + _links(up, u, news_u) <= most_links:
-            clock[0] += 1
-            moved_d, hits_d, news_d = _update(down, d, hits_d, news_d, shock, clock[0], with_loss, ignored)
-            moved_u, hits_u, news_u = _update(up, u, hits_u, news_u, shock, clock[0], plain, ignored)
-            moved = max(moved_d, moved_u)
-            updates += 1
-            power_d *= down_leak
-            power_u *= up_leak
-            off_d += ignored * power_d
-            off_u += ignored * power_u
-            unsure = unsure or (ignored > 0.0 and abs(moved - limit) <= 2.0 * max(off_d, off_u))
-            ended = moved <= limit * (1.0 + 1e-9)
-        if not unsure:
-            return ended, updates, max(off_d, off_u), hits_d, hits_u
-        # Dropping small changes might have stopped the updates too early or too late: do without.
-        _clear(down, d, hits_d)
-        _clear(up, u, hits_u)
-        ignored = 0.0
+    hits_d, hits_u = _fail(d, failed, shock), _fail(u, failed, shock)
+    news_d, news_u, updates = hits_d, hits_u, 0
+    off_d, off_u, unsure, ended = 0.0, 0.0, False, False
+    while not ended and _links(down, d, news_d) + _links(up, u, news_u) <= most_links:
+        clock[0] += 1
+        moved_d, hits_d, news_d = _update(down, d, hits_d, news_d, shock, clock[0], with_loss, drop)
+        moved_u, hits_u, news_u = _update(up, u, hits_u, news_u, shock, clock[0], plain, drop)
+        moved = max(moved_d, moved_u)
+        updates += 1
+        off_d, off_u = down_leak * (off_d + drop), up_leak * (off_u + drop)
+        unsure = unsure or (drop > 0.0 and abs(moved - limit) <= 2.0 * max(off_d, off_u))
+        ended = moved <= limit * (1.0 + 1e-9)
+    return ended, updates, off_d, off_u, unsure, hits_d, hits_u
 
 
 @numba.njit(nogil=True, cache=True)
@@ -319,6 +319,7 @@ def _shocks(
     drop: float,
     down_leak: float,
     up_leak: float,
+    lost: Any,
     found: Any,
 ) -> None:
     """Run every `workers`-th shock, beginning with number `worker`, into the columns of `found`."""
@@ -328,19 +329,22 @@ def _shocks(
     plain = (out, sector, False, base, with_loss[4])
     d, u = _state(firms, len(down[4])), _state(firms, len(up[4]))
     level_d, level_u = np.ones((firms, lanes)), np.ones((firms, lanes))
-    lost, sums, largest, moved = np.empty((firms, lanes)), np.empty(lanes), np.empty(lanes), np.empty(lanes)
+    sums, largest, moved = np.empty(lanes), np.empty(lanes), np.empty(lanes)
     lane_shock, done = np.full(lanes, -1), np.empty(lanes, dtype=np.int64)
+    off, ignored = np.zeros((lanes, 2)), ROUNDED if drop >= ROUNDED else 0.0
     clock = np.zeros(1, dtype=np.int64)
     shock, busy = worker, 0
     shocks = len(start) - 1
     while shock < shocks or busy:
         while shock < shocks and busy < lanes:
             named = failed[start[shock] : start[shock + 1]]
-            ended, updates, off, hits_d, hits_u = _alone(
+            ended, updates, off_d, off_u, unsure, hits_d, hits_u = _alone(
                 down, up, d, u, shock, named, with_loss, plain, limit, drop, down_leak, up_leak, clock, most_links
             )
-            found[3, shock], found[4, shock] = updates, off
-            if ended:
+            found[3, shock], found[4, shock] = updates, UNSURE if unsure else max(off_d, off_u)
+            if unsure:
+                pass
+            elif ended:
                 for a in range(hits_d):
                     j = d[4][a]
                     found[1, shock] += share[j] * (1.0 - d[0][j])
@@ -355,6 +359,7 @@ def _shocks(
                 while lane_shock[lane] >= 0:
                     lane += 1
                 lane_shock[lane] = shock
+                off[lane, 0], off[lane, 1] = off_d, off_u
                 for a in range(hits_d):
                     level_d[d[4][a], lane] = d[0][d[4][a]]
                 for a in range(hits_u):
@@ -372,7 +377,11 @@ def _shocks(
         for lane in range(lanes):
             if lane_shock[lane] >= 0:
                 found[3, lane_shock[lane]] += 1
-                if moved[lane] <= limit * (1.0 + 1e-9):
+                off[lane, 0], off[lane, 1] = down_leak * (off[lane, 0] + ignored), up_leak * (off[lane, 1] + ignored)
+                widest = max(off[lane, 0], off[lane, 1])
+                unsure = drop > 0.0 and abs(moved[lane] - limit) <= 2.0 * widest
+                found[4, lane_shock[lane]] = UNSURE if unsure else widest
+                if unsure or moved[lane] <= limit * (1.0 + 1e-9):
                     done[ready] = lane
                     ready += 1
         if ready:
