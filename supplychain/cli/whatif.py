@@ -87,6 +87,10 @@ def whatif(
     page: Annotated[
         Path | None, typer.Option("--page", help="Also write a page with charts, and every table, into this folder.")
     ] = None,
+    page_format: Annotated[
+        list[str] | None,
+        typer.Option("--page-format", help="html, pdf, xlsx, md, pptx or all; several with commas. Default: html."),
+    ] = None,
     language: Language = Tongue.en,
     network: Network = None,
     regimes: Regimes = None,
@@ -131,10 +135,11 @@ def whatif(
         found = compare(case, loaded, span, step)
         if page is not None:
             from supplychain.report import language as languages
+            from supplychain.report.formats import chosen
             from supplychain.report.whatif_page import write_page
 
             step("writing the page")
-            written = write_page(found, page, languages.language(language.value))
+            written = write_page(found, page, languages.language(language.value), chosen(page_format or ["html"]))
     show_table(
         found.tables[part.value],
         form,

@@ -19,12 +19,12 @@ _RIGID: frozenset[Kind] = frozenset(
 )  # cells that stay on one line
 _PADDING = 7.0  # points between two columns
 _BADGE = 7.0  # points around the words of a badge
-_BAR = 62.0  # the bar of a bracket; longer words may wrap
+_BAR, _BRACKET = 62.0, 96.0  # the bar of a bracket, over which longer words wrap; its words on one line, where they fit
 _STIFF = 110.0  # points that a column of numbers or badges takes at most
 _SHORT = 62.0  # points: words that fit in this are never broken
 _LONGEST = 250.0  # points: beyond this a longer text asks for no more width
 _NARROW, _WIDE = "iljtfrI.,:;'|!()[]/- \u202f\u2009", "mwMW%@"
-_BREAKS = re.compile(r"[\s\u200b]+|(?<=[-/])")
+_BREAKS = re.compile(r"[\s\u200b]+")
 _LONG, _PIECE = 18, 6  # letters: a longer word may break after signs, and one without signs after every few letters
 _LONG_WORD = re.compile(rf"[^\s\u200b]{{{_LONG},}}")
 _BETWEEN = re.compile(r"(?<=[-_./;:,=&?#+])(?=\w)")
@@ -67,13 +67,14 @@ def _word(text: str, size: float) -> float:
 def _asked(columns: Sequence[Column], rows: Sequence[Sequence[Cell]]) -> tuple[list[float], list[float]]:
     """Return the least width of every column, in which no word breaks, and the width that it would like, in points."""
     least, wish = [], []
+    bracket = _BAR if sum(column.kind == "loss" for column in columns) > 2 else _BRACKET
     for place, column in enumerate(columns):
         size = _SIZE.get(column.kind, _TEXT)
         texts = [row[place].text for row in rows]
         natural = sorted(length(text, size) for text in texts) or [0.0]
         head, longest = min(_word(breakable(column.header), _HEAD * 1.06), _STIFF), natural[-1]
         if column.kind == "loss":
-            least.append(max(head, min(longest, _BAR)) + _PADDING)
+            least.append(max(head, min(longest, bracket)) + _PADDING)
             wish.append(max(head, longest, _BAR) + _PADDING)
             continue
         if column.kind in ("badge", "status") and longest:

@@ -18,14 +18,14 @@ if TYPE_CHECKING:
     from supplychain.report.document import Document
 
 _PORTRAIT, _LANDSCAPE = 504.0, 785.0  # points between the margins
-_WIDE = 900.0  # pixels: a drawing that is wider takes a page across
+_WIDE = 850.0  # pixels: a drawing that is wider takes a page across, or its words would be too small
 _CROWDED = 1.4  # so does a table that would like so many times the width of a page
 _SHRINK = 0.67  # points per pixel of a drawing, so that its words are as large as those of tables
 _LONGEST_TITLE, _LONGEST_BADGE, _LONGEST_CELL = 160, 40, 600  # characters; the table files hold the whole
 # Rows that are printed; beyond, a line says where the whole table is. Tables that are not named are printed as the page
 # has them: those of plants, the plan's figures, days ahead, assumptions, the list of files, and the sources cited here.
 _ROWS = {
-    "exposure": 12,
+    "exposure": 10,
     "because": 8,
     "split": 8,
     "choke_points": 17,
@@ -96,7 +96,7 @@ def _data(document: Document) -> dict[str, Any]:
         "dated": "  ·  ".join(f"{plain(name)} {plain(value)}" for name, value in document.facts[:2]),
         "notice": plain(document.notice),
         "sentences": [{key: plain(value) for key, value in sentence.items()} for sentence in document.sentences],
-        "opening": [_figure(document, figure) for figure in document.opening],
+        "opening": [_figure(document, figure, may_turn=False) for figure in document.opening],
         "sections": [_section(document, section, cited) for section in sections],
         "footer": [plain(line) for line in document.footer],
     }
@@ -151,9 +151,9 @@ def _section(document: Document, section: Section, cited: set[str]) -> dict[str,
     }
 
 
-def _figure(document: Document, figure: Figure) -> dict[str, Any]:
+def _figure(document: Document, figure: Figure, may_turn: bool = True) -> dict[str, Any]:
     width, _ = pictures.size(figure)
-    across = figure.wide or width > _WIDE
+    across = may_turn and width > _WIDE
     source = document.language.say("Table: {file}", file=f"tables/{figure.table}.csv")
     return {
         "kind": "figure",

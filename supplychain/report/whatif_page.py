@@ -9,11 +9,11 @@ import numpy as np
 import pandas as pd
 
 from supplychain.locate import datasets, models
-from supplychain.report import charts, manifest, marks, words
+from supplychain.report import charts, formats, manifest, marks, words
+from supplychain.report.document import Document
 from supplychain.report.language import ENGLISH, Language
 from supplychain.report.make import LAWFUL
 from supplychain.report.names import Names
-from supplychain.report.pages import render
 from supplychain.report.run import check_target, writing
 from supplychain.report.view import Column, Figure, Link, Section, Sheet, sheet
 from supplychain.report.words import mark
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from supplychain.whatif.compare import Comparison, Side
 
-PAGE = "whatif.html"
+STEM = "whatif"
 _INK = (marks.MUTED, "#0b6e99", "#c2571a", "#5b8c2a", "#7a4fa3", "#b23a5e", "#2f7f79", "#8a6d1d")
 _SHOWN_NEEDS = 25
 _INVENTED = mark("Its plants, volumes, stocks and margins are invented to show the method.")
@@ -49,59 +49,72 @@ _OUTAGES = mark("outages of the scenario")
 _CHANGE = {"became": mark("became"), "stopped": mark("stopped")}
 
 
-def write_page(found: Comparison, folder: Path, language: Language = ENGLISH) -> Path:
-    """Write the page, every table (CSV, Parquet) and a manifest into ``folder`` as one run; return the page's path.
+def write_page(
+    found: Comparison, folder: Path, language: Language = ENGLISH, wanted: Sequence[str] = ("html",)
+) -> Path:
+    """Write the page (or other formats), every table (CSV, Parquet) and a manifest into ``folder`` as one run.
 
-    Raises UsageError for a folder that holds something else, EnvironmentFault when the disk refuses.
+    Returns the path of the first file. Raises UsageError for a folder that holds something else, EnvironmentFault when
+    the disk refuses.
     """
     started = manifest.now()
     check_target(folder, [datasets(), models()])
-    html = page(found, language)
+    files = formats.files(document(found, language), found.tables, wanted, lambda _: None, STEM)
     with writing(folder) as run:
-        run.write(PAGE, html.encode("utf-8"))
+        for name, data in files.items():
+            run.write(name, data)
         for name, table in found.tables.items():
             run.write_table(name, table)
         manifest.write(run, _body(found), started)
-    return folder / PAGE
+    return folder / next(iter(files))
 
 
 def page(found: Comparison, language: Language = ENGLISH) -> str:
     """Return the HTML of a comparison."""
+    return formats.page(document(found, language))
+
+
+def document(found: Comparison, language: Language = ENGLISH) -> Document:
+    """Return what a comparison says, from which every format is made."""
     case, say = found.case, language.say
     titles = [_title(side, language) for side in found.sides]
-    head = {
-        "title": say("What if: {scenarios}", scenarios=language.listed(titles, 3)),
-        "facts": [
-            (say("Buyer"), case.buyer),
-            (say("Law as of"), language.day(case.on)),
-            (say("Law known as of"), language.day(case.book.known_as_of)),
-            (say("Products"), language.number(float(len(case.products)))),
-            (say("Scenarios"), language.number(float(len(titles)))),
-            (say("Network"), case.network.name),
-        ],
-        "illustrative": say(_INVENTED) if case.illustrative else "",
-    }
+    facts = (
+        (say("Law as of"), language.day(case.on)),
+        (say("Law known as of"), language.day(case.book.known_as_of)),
+        (say("Buyer"), case.buyer),
+        (say("Products"), language.number(float(len(case.products)))),
+        (say("Scenarios"), language.number(float(len(titles)))),
+        (say("Network"), case.network.name),
+    )
     caption = say(
         "Mean of the buyer's needs; lines on what is known, dashes if every unknown fact were adverse. In force: flows "
         "refused already, and flows that wait for leave. At leave: all leave refused."
     )
     label = say("Loss of the buyer's needs by week and scenario")
-    opening = [
-        Figure(say("Loss week by week"), courses(found.weeks, label, "course", language), caption, "weeks", wide=True)
-    ]
+    opening = Figure(
+        say("Loss week by week"), courses(found.weeks, label, "course", language), caption, "weeks", wide=True
+    )
     names = Names.of(case, language)
-    sections = [
-        _brackets(found, language),
-        _who(found, names),
-        _parts(found, names),
-        _chokes(found, names),
-        _times(found, names),
-        _costs(found, language),
-        _scenarios(found, language),
-    ]
-    footer = [say(LAWFUL), *(language.tell(warning) for warning in found.warnings)]
-    told = [_sentence(side, language) for side in found.sides]
-    return render(head, told, opening, sections, footer, _cite, language)
+    return Document(
+        title=say("What if: {scenarios}", scenarios=language.listed(titles, 3)),
+        on=case.on,
+        facts=facts,
+        notice=say(_INVENTED) if case.illustrative else "",
+        sentences=tuple(_sentence(side, language) for side in found.sides),
+        opening=(opening,),
+        sections=(
+            _brackets(found, language),
+            _who(found, names),
+            _parts(found, names),
+            _chokes(found, names),
+            _times(found, names),
+            _costs(found, language),
+            _scenarios(found, language),
+        ),
+        footer=(say(LAWFUL), *(language.tell(warning) for warning in found.warnings)),
+        cite=_cite,
+        language=language,
+    )
 
 
 def _title(side: Side, language: Language) -> str:
