@@ -201,10 +201,9 @@ def _item(case: Case, what: What) -> list[Level]:
     from supplychain.report.matrix import by_item
 
     item = str(what.keys["item"])
-    facts = _rows(case.network.items, item=item)
-    if item not in case.compiled.items:
+    facts, compiled = _rows(case.network.items, item=item), case.compiled
+    if item not in {compiled.items[code] for code in np.unique(compiled.market_item)}:
         raise UsageError(f"{item!r} is no item of this case's chains")
-    compiled = case.compiled
     offers = np.flatnonzero(compiled.market_item[compiled.offer_market] == compiled.items.index(item))
     shares = _rows(by_item(compiled, case.determinations.table), item=item)
     needs = _rows(case.network.requirements, item=item)

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import pandas as pd
 
 from supplychain.analysis.memory import Memory
-from supplychain.assumptions import Assumptions
 from supplychain.case import ILLUSTRATIVE, Case
 from supplychain.facts.countries import countries
 from supplychain.sourcing import policy as policies
@@ -47,13 +46,19 @@ class Setup:
 
 
 class Workspace:
-    """Packages, cases and results of one process; several sessions may share it. Solving is done under one lock."""
+    """Packages, cases and results of one process; several sessions may share it.
+
+    Measures are taken under ``lock``; what is remembered is made once, under a lock of its kind, so that a plan that is
+    being solved keeps nobody from measuring. Kinds ask one another in one direction only (plan, measured, applied,
+    case), so no two threads wait for each other.
+    """
 
     def __init__(self, base: Case) -> None:
         self.base = base
         self.lock = threading.RLock()
         self.memory = Memory()
         self._kept: dict[str, OrderedDict[Hashable, Any]] = {}
+        self._locks: dict[str, threading.RLock] = {}
 
     @classmethod
     def load(cls, setup: Setup) -> Workspace:
@@ -72,7 +77,7 @@ class Workspace:
 
     def kept(self, kind: str, key: Hashable, make: Callable[[], T]) -> T:
         """Return what is remembered under a key, made now if it is not; the oldest of too many is forgotten."""
-        with self.lock:
+        with self._locks.setdefault(kind, threading.RLock()):
             table = self._kept.setdefault(kind, OrderedDict())
             if key not in table:
                 table[key] = make()
@@ -197,13 +202,14 @@ def _catalogue(workspace: Workspace, setup: Setup) -> Catalogue:
     plants = network.plants[network.plants["buyer"] == case.buyer]
     codes = {code for code in compiled.places if code in titles}
     codes |= {code for code in book.tables["memberships"]["jurisdiction"] if code in titles}
+    reached = [compiled.items[item] for item in sorted(set(compiled.market_item.tolist()))]
     known = [compiled.organisations[o] for o in sorted(set(compiled.supply_org.tolist())) if o >= 0]
     supplies = [str(name) for name, row in zip(compiled.supply_ids, compiled.supply_row, strict=True) if row >= 0]
     controls = book.in_force(case.on)
     scenarios = [load_scenario(name) for name in presets()]
     return Catalogue(
         states=[(code, titles[code].name) for code in sorted(codes)],
-        items=[(item, str(names.get(item) or item)) for item in compiled.items],
+        items=[(item, str(names.get(item) or item)) for item in reached],
         organisations=[(name, str(makers.get(name) or name)) for name in sorted(known)],
         supplies=[(name, name) for name in sorted(supplies)],
         plants=[(name, name) for name in sorted(set(plants["plant"]))],
@@ -224,8 +230,3 @@ def _catalogue(workspace: Workspace, setup: Setup) -> Catalogue:
             for word, model in MODELS.items()
         },
     )
-
-
-def assumed(setup: Setup) -> Assumptions:
-    """Return the assumptions of a setup."""
-    return Assumptions.load(setup.assumptions)
