@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -14,6 +15,7 @@ import pandas as pd
 
 from supplychain.analysis.memory import Memory
 from supplychain.case import ILLUSTRATIVE, Case
+from supplychain.errors import NoAnswer
 from supplychain.facts.countries import countries
 from supplychain.sourcing import policy as policies
 from supplychain.whatif.actions import MODELS
@@ -74,6 +76,22 @@ class Workspace:
         )
         policies.load_policy(setup.policy)
         return cls(base)
+
+    def warm(self, setup: Setup, plan: bool = False) -> None:
+        """Compute what every draft of a setup is set beside (with its plan), so that the first one need not wait."""
+        from supplychain.app.advise import planned_for
+        from supplychain.app.draft import Draft
+        from supplychain.app.measure import measure
+
+        measure(self, setup, Draft())
+        # One switch moved, and what the next one needs of it is ready: codes compared, law of new lists compiled.
+        grid = self.switches(setup)
+        first = grid[grid["can_switch"] & ~grid["member"]].head(1)
+        for row in first.itertuples():
+            measure(self, setup, Draft().toggle(str(row.regime), str(row.state), False))
+        if plan:
+            with suppress(NoAnswer):  # told when a plan is asked for
+                planned_for(self, setup, None)
 
     def kept(self, kind: str, key: Hashable, make: Callable[[], T]) -> T:
         """Return what is remembered under a key, made now if it is not; the oldest of too many is forgotten."""
