@@ -79,16 +79,15 @@ def advise(workspace: Workspace, setup: Setup, draft: Draft) -> Advice:
     """Return the plan for a draft. Raises NoAnswer (with the smallest relaxation) when the policy leaves none,
     InputError for a draft that does not fit the data."""
     began = time.perf_counter()
-    with workspace.lock:
-        applied = workspace.applied(setup, draft)
-        plan = planned_for(workspace, setup, draft)
-        base = planned_for(workspace, setup, None)
-        old = base.lines.set_index(_KEYS)["share"].rename("base_share")
-        lines = plan.lines.join(old, on=_KEYS)
-        lines["base_share"] = lines["base_share"].fillna(0.0)
-        lines["moved"] = lines["share"] - lines["base_share"]
-        needs, threats, qualify = plan.needs, plan.threats, plan.qualifications
-        figures = _figures(plan, base)
+    applied = workspace.applied(setup, draft)
+    plan = planned_for(workspace, setup, draft)
+    base = planned_for(workspace, setup, None)
+    old = base.lines.set_index(_KEYS)["share"].rename("base_share")
+    lines = plan.lines.join(old, on=_KEYS)
+    lines["base_share"] = lines["base_share"].fillna(0.0)
+    lines["moved"] = lines["share"] - lines["base_share"]
+    needs, threats, qualify = plan.needs, plan.threats, plan.qualifications
+    figures = _figures(plan, base)
     return Advice(
         draft=draft,
         plan=plan,

@@ -65,8 +65,7 @@ def report_bytes(workspace: Workspace, setup: Setup, draft: Draft, step: Callabl
         make(request, place / "report", tell)
         if not draft.empty:
             tell("comparing the draft with the case as it is")
-            with workspace.lock:
-                found = compare(workspace.case(setup), [draft.scenario])
+            found = compare(workspace.case(setup), [draft.scenario])
             write_page(found, place / "whatif")
             (place / "whatif.toml").write_bytes(scenario_bytes(draft))
         return zipped(place)

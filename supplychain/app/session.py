@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -32,6 +33,7 @@ from supplychain.report import marks
 LOG: Final = logging.getLogger("supplychain.app")
 _HERE: Final = Path(__file__).parent
 _MOST_EVENTS: Final = 64  # of one message
+_KEPT: Final = 8  # plans and downloads that a page remembers
 
 Key = tuple[str, ...]
 
@@ -47,6 +49,14 @@ class Shared:
     live: dict[str, Live] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class Upload:
+    """A scenario file that was sent."""
+
+    data: bytes
+    name: str
+
+
 @dataclass
 class Live:
     """One open page and what runs for it."""
@@ -55,7 +65,10 @@ class Live:
     shared: Shared
     desk: Desk
     sent: dict[str, str] = field(default_factory=dict)
-    seen: int = 0
+    waiting: deque[tuple[int, Mapping[str, Any] | Upload]] = field(default_factory=deque)
+    seen: int = 0  # number of the newest event that came
+    taken: int = 0  # and of the newest that was applied
+    told: dict[Key, str] = field(default_factory=dict)  # headlines in words
     touched: frozenset[side.Pair] = frozenset()  # memberships that the page shows otherwise than the law has them
     wake: asyncio.Event = field(default_factory=asyncio.Event)
     tasks: set[asyncio.Task[None]] = field(default_factory=set)
@@ -70,35 +83,43 @@ class Live:
         """Take the events that are new, in their order."""
         for event in list(events)[:_MOST_EVENTS] if isinstance(events, (list, tuple)) else ():
             number = event.get("n") if isinstance(event, Mapping) else None
-            if not isinstance(number, int) or number <= self.seen:
-                continue
-            self.seen = number
-            self.desk = self._after(event)
-            self._begin()
+            if isinstance(number, int) and number > self.seen:
+                self.seen = number
+                self.waiting.append((number, event))
         self.wake.set()
 
-    def _after(self, event: Mapping[str, Any]) -> Desk:
+    async def _take(self) -> None:
+        """Apply what is waiting, in a thread: nothing that is being computed may hold up the other pages."""
+        while self.waiting:
+            number, event = self.waiting.popleft()
+            self.desk = await self.shared.quick.run(self._after, self.desk, event)
+            self.taken = max(self.taken, number)
+            self._begin()
+
+    def _after(self, desk: Desk, event: Mapping[str, Any] | Upload) -> Desk:
         try:
-            return state.handle(self.desk, event, self.shared.workspace)
+            if isinstance(event, Upload):
+                return state.read(desk, event.data, event.name, self.shared.workspace)
+            return state.handle(desk, event, self.shared.workspace)
         except Exception as error:
             LOG.error("event failed: %s", where(error))
-            return replace(self.desk, notice=Notice("fault", texts.say("gate.fault")))
+            return replace(desk, notice=Notice("fault", texts.say("gate.fault")))
 
-    def upload(self, data: bytes, name: str) -> None:
+    def upload(self, upload: Upload) -> None:
         """Take a scenario file."""
-        self.desk = state.read(self.desk, data, name, self.shared.workspace)
+        self.waiting.append((0, upload))
         self.wake.set()
 
     def _begin(self) -> None:
-        """Start what was asked for and takes long, once for the same work."""
-        key = self.key
-        if self.desk.plan and key not in self.plans:
-            self.plans[key] = None
-            self._spawn(self._plan(key, self.desk.work))
-        kind = self.desk.pack
-        if kind in packs.SLOW and (key, kind) not in self.packed:
-            self.packed[key, kind] = None
-            self._spawn(self._pack(key, kind, self.desk.work))
+        """Start what was asked for and takes long; the same work is not done twice, unless it failed."""
+        key, work, kind = self.key, self.desk.work, self.desk.pack
+        if self.desk.plan and (key not in self.plans or isinstance(self.plans[key], Notice)):
+            _remember(self.plans, key, None)
+            self._spawn(self._plan(key, work))
+        if kind in packs.SLOW and ((key, kind) not in self.packed or isinstance(self.packed[key, kind], Notice)):
+            _remember(self.packed, (key, kind), None)
+            self._spawn(self._pack(key, kind, work))
+        self.desk = replace(self.desk, plan=False, pack="")
 
     def _spawn(self, work: Any) -> None:
         task = asyncio.get_running_loop().create_task(work)
@@ -107,14 +128,14 @@ class Live:
 
     async def _plan(self, key: Key, work: Work) -> None:
         self.plans[key] = await self._tried(advise, self.shared.workspace, work.setup, work.draft)
-        if isinstance(self.plans[key], Notice):
-            self.desk = replace(self.desk, plan=False)
-        self.desk = replace(self.desk, told=texts.say("told.planned"))
-        self.wake.set()
+        self._done("told.planned")
 
     async def _pack(self, key: Key, kind: str, work: Work) -> None:
         self.packed[key, kind] = await self._tried(packs.SLOW[kind], self.shared.workspace, work)
-        self.desk = replace(self.desk, told=texts.say("told.packed"))
+        self._done("told.packed")
+
+    def _done(self, told: str) -> None:
+        self.desk = replace(self.desk, told=texts.say(told))
         self.wake.set()
 
     async def _tried(self, function: Any, *arguments: Any) -> Any:
@@ -132,30 +153,37 @@ class Live:
         while True:
             await self.wake.wait()
             self.wake.clear()
-            desk, seen = self.desk, self.seen
-            parts = await self.shared.quick.run(self.parts, desk)
-            if self.desk is not desk and self.wake.is_set():
+            await self._take()
+            desk, seen = self.desk, self.taken
+            try:
+                changed, moves = await self.shared.quick.run(self._draw, desk)
+            except Exception as error:
+                LOG.error("page failed: %s", where(error))
+                changed = {"notice": str(shell.notice(Notice("fault", texts.say("gate.fault"))))}
+                moves = side.Moves({}, {}, self.touched)
+            if self.waiting:
                 continue  # something newer is on its way: what was drawn is stale
-            changed = {name: str(html) for name, html in parts.items() if self.sent.get(name) != html}
             self.sent |= changed
-            moves = side.moved(desk, self.shared.workspace, frozenset() if "members" in changed else self.touched)
             self.touched = moves.pairs
-            message = {
+            message: dict[str, object] = {
                 "n": seen,
-                "parts": {**changed, **{name: str(html) for name, html in moves.parts.items()}},
+                "parts": {**changed, **moves.parts},
                 "set": {**moves.settings, "explain": {"hidden": not desk.asked}},
                 "title": shell.title(desk),
                 "focus": desk.focus,
                 "tab": desk.tab,
             }
             if desk.told:
-                message["tell"] = desk.told + self._result(desk)
+                message["tell"] = f"{desk.told} {self.told.get(work_key(desk.work), '')}".strip()
             await self.session.send_custom_message("show", message)
             self.desk = replace(self.desk, told="", focus="") if self.desk is desk else self.desk
 
-    def _result(self, desk: Desk) -> str:
-        reading = self.shared.workspace.kept("told", (work_key(desk.work),), lambda: None)
-        return f" {reading}" if reading else ""
+    def _draw(self, desk: Desk) -> tuple[dict[str, str], side.Moves]:
+        """Return the parts that are not what the page shows, and what the scenario moves in the membership grid."""
+        parts = self.parts(desk)
+        changed = {name: str(html) for name, html in parts.items() if self.sent.get(name) != html}
+        before = frozenset[side.Pair]() if "members" in changed else self.touched
+        return changed, side.moved(desk, self.shared.workspace, before)
 
     def parts(self, desk: Desk) -> dict[str, str]:
         """Return every part of the page, from what was measured before and what is measured now. Runs in a thread."""
@@ -205,7 +233,7 @@ class Live:
                     readings.append(None)
             return results.compare(desk, readings)
         reading = read(workspace, work.setup, work.draft)
-        workspace.kept("told", (work_key(work),), lambda: results.summary(reading))
+        self.told = {work_key(work): results.summary(reading)}
         if desk.tab == "chokes":
             return results.chokes(desk, reading)
         if desk.tab == "network":
@@ -237,6 +265,14 @@ class Live:
             task.cancel()
         self.plans.clear()
         self.packed.clear()
+
+
+def _remember(table: dict[Any, Any], key: Any, value: Any) -> None:
+    """Keep the newest few of what is large."""
+    table.pop(key, None)
+    table[key] = value
+    while len(table) > _KEPT:
+        table.pop(next(iter(table)))
 
 
 def read(workspace: Workspace, setup: Setup, draft: Draft) -> Reading:
@@ -299,7 +335,7 @@ def _upload(shared: Shared) -> Any:
         live = shared.live.get(request.path_params["session"])
         if live is None:
             return PlainTextResponse(texts.say("gate.missing"), 404)
-        live.upload(await request.body(), request.query_params.get("name", "")[:120])
+        live.upload(Upload(await request.body(), request.query_params.get("name", "")[:120]))
         return PlainTextResponse("", 200)
 
     return upload

@@ -137,14 +137,23 @@ def _setup(desk: Desk, event: Event, workspace: Workspace) -> Desk:
 
 def _toggle(desk: Desk, event: Event, workspace: Workspace) -> Desk:
     regime, state = _text(event, "regime"), _text(event, "state", 3)
-    grid = workspace.switches(desk.work.setup)
-    row = grid[(grid["regime"] == regime) & (grid["state"] == state)]
-    if not len(row) or not bool(row["can_switch"].iloc[0]):
+    row = pairs(desk.work.setup, workspace).get((regime, state))
+    if row is None or not row["can_switch"]:
         raise UsageError(texts.say("fault.switch"))
-    draft = desk.work.draft.toggle(regime, state, bool(row["member"].iloc[0]))
-    member = draft.member(regime, state, bool(row["member"].iloc[0]))
-    told = texts.say("told.joined" if member else "told.left", state=state, regime=str(row["name"].iloc[0]))
-    return desk.did(desk.work.edited(draft), told)
+    member = bool(row["member"])
+    draft = desk.work.draft.toggle(regime, state, member)
+    told = "told.joined" if draft.member(regime, state, member) else "told.left"
+    return desk.did(desk.work.edited(draft), texts.say(told, state=state, regime=row["name"]))
+
+
+def pairs(setup: Setup, workspace: Workspace) -> dict[tuple[str, str], dict[str, Any]]:
+    """Return the rows of the membership grid of a setup by regime and state, remembered."""
+
+    def make() -> dict[tuple[str, str], dict[str, Any]]:
+        grid = workspace.switches(setup).sort_values(["regime", "state"])
+        return {(str(row["regime"]), str(row["state"])): row for row in grid.to_dict("records")}  # type: ignore[misc]
+
+    return workspace.kept("pairs", (setup.buyer, setup.products, setup.on), make)
 
 
 def _add(desk: Desk, event: Event, workspace: Workspace) -> Desk:

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import groupby
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final
 
 import pandas as pd
 
 from supplychain.app import forms, texts
+from supplychain.app.state import pairs
 from supplychain.app.views.render import part, rows
 from supplychain.facts.countries import countries
 from supplychain.report.language import ENGLISH
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from supplychain.app.state import Desk
     from supplychain.app.workspace import Catalogue, Setup, Workspace
 
@@ -121,7 +126,7 @@ def members(desk: Desk, workspace: Workspace) -> str:
     what a scenario moves is told by `moved`, a few words at a time."""
     setup = desk.work.setup
     key = (setup.buyer, setup.products, setup.on)
-    return str(workspace.kept("page of members", key, lambda: part("members", groups=_groups(_grid(desk, workspace)))))
+    return str(workspace.kept("page of members", key, lambda: part("members", groups=_groups(pairs(setup, workspace)))))
 
 
 def moved(desk: Desk, workspace: Workspace, before: frozenset[Pair]) -> Moves:
@@ -134,9 +139,7 @@ def moved(desk: Desk, workspace: Workspace, before: frozenset[Pair]) -> Moves:
         if action.get("do") in ("join", "leave")
         for state in action.get("states", ())
     )
-    grid = (
-        {(str(row["regime"]), str(row["state"])): row for row in rows(_grid(desk, workspace))} if now | before else {}
-    )
+    grid = pairs(desk.work.setup, workspace) if now | before else {}
     parts: dict[str, str] = {}
     settings: dict[str, dict[str, bool]] = {}
     for regime, state in sorted((now | before) & grid.keys()):
@@ -151,13 +154,7 @@ def moved(desk: Desk, workspace: Workspace, before: frozenset[Pair]) -> Moves:
     return Moves(parts, settings, now)
 
 
-def _grid(desk: Desk, workspace: Workspace) -> pd.DataFrame:
-    setup = desk.work.setup
-    key = (setup.buyer, setup.products, setup.on)
-    return workspace.kept("grid", key, lambda: workspace.switches(setup).sort_values(["regime", "state"]))
-
-
-def _mark(row: dict[str, Any], switched: bool) -> dict[str, Any]:
+def _mark(row: Mapping[str, Any], switched: bool) -> dict[str, Any]:
     """What stands beside a state's name."""
     since = row["since"]
     return {
@@ -167,11 +164,12 @@ def _mark(row: dict[str, Any], switched: bool) -> dict[str, Any]:
     }
 
 
-def _groups(grid: pd.DataFrame) -> list[dict[str, Any]]:
+def _groups(grid: Mapping[Pair, Mapping[str, Any]]) -> list[dict[str, Any]]:
     named = countries()
     groups: dict[str, list[dict[str, Any]]] = {}
-    for regime, inside in grid.groupby("regime", sort=True):
-        first = inside.iloc[0]
+    for regime, found in groupby(grid.values(), key=itemgetter("regime")):
+        inside = list(found)
+        first = inside[0]
         states = [
             {
                 "state": str(row["state"]),
@@ -181,7 +179,7 @@ def _groups(grid: pd.DataFrame) -> list[dict[str, Any]]:
                 "mark": part("mark", **_mark(row, False)),
                 "first": bool(row["member"]) or str(row["role"]) == "candidate",
             }
-            for row in rows(inside)
+            for row in inside
         ]
         states.sort(key=lambda state: (not state["member"], not state["first"], state["name"]))
         groups.setdefault(str(first["kind"]), []).append(
@@ -189,7 +187,7 @@ def _groups(grid: pd.DataFrame) -> list[dict[str, Any]]:
                 "regime": str(regime),
                 "name": str(first["name"]),
                 "states": states,
-                "tally": part("tally", inside=int(inside["member"].sum()), all=len(inside), changed=0),
+                "tally": part("tally", inside=sum(bool(row["member"]) for row in inside), all=len(inside), changed=0),
                 "why": str(first["why_not"]),
                 "open": str(regime) == _FIRST[0],
             }
