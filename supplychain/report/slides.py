@@ -171,10 +171,17 @@ def _table(deck: Presentation, document: Document, sheet: Sheet, keys: tuple[str
             cell.margin_top = cell.margin_bottom = _points(2)
             cell.fill.solid()
             cell.fill.fore_color.rgb = _colour(marks.DEEP if at == 0 else marks.WASH if at % 2 == 0 else marks.PAPER)
-            fits = int(width / 5.0) * 2  # two lines of letters at 10 points
-            _write(cell.text_frame, [(words.short(text, max(min(fits, _LONGEST_CELL), 12)), 10, bold, ink)], right)
+            _write(cell.text_frame, [(_two_lines(text, width - 8), 10, bold, ink)], right)
     note = f"{sheet.caption}: {under(sheet, document.language)}"
     _text(slide, _MARGIN, _BOTTOM - 14, room, 20, [(note, 10, False, marks.MUTED)])
+
+
+def _two_lines(text: str, width: float) -> str:
+    """Return as much of ``text`` as two lines of a cell hold at 10 points."""
+    kept = words.short(text, _LONGEST_CELL)
+    while len(kept) > 8 and layout.length(kept, 10.0) > 1.85 * width:
+        kept = words.short(text, len(kept) - 2)
+    return kept
 
 
 def _limits(deck: Presentation, document: Document) -> None:
