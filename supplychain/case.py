@@ -263,19 +263,12 @@ class Case:
     @cached_property
     def _refused(self) -> dict[Bound, tuple[Flags, Flags]]:
         """By bound, which offers are refused already, and which need leave or are refused already."""
-        found: dict[Bound, tuple[Flags, Flags]] = {}
-        for bound, level in (("optimistic", "floor"), ("pessimistic", "ceiling")):
-            status, policy = self._column(level), self._column(f"{level}_policy")
-            denied = np.asarray((status == "prohibited") | np.isin(policy, _DENIED), dtype=bool)
-            leave = denied | np.isin(status, _LEAVE)
-            if bound == "pessimistic":
-                # Law that the book does not hold towards a place that nobody recorded is no finding of any kind: such
-                # a supply already counts as withheld for what it sells.
-                unread = np.char.startswith(self._column("control").astype(str), PREFIX)
-                nowhere = self.compiled.market_place[self.compiled.offer_market] == len(self.compiled.places) - 1
-                denied, leave = denied & ~(unread & nowhere), leave & ~(unread & nowhere)
-            found[bound] = denied, leave  # type: ignore[index]
-        return found
+        return refusals(self.determinations, self.nowhere)
+
+    @cached_property
+    def nowhere(self) -> Flags:
+        """Which offers (K,) go to a place that nobody recorded."""
+        return self.compiled.market_place[self.compiled.offer_market] == len(self.compiled.places) - 1
 
     @cached_property
     def _deciding(self) -> tuple[npt.NDArray[np.object_], npt.NDArray[np.object_]]:
@@ -381,6 +374,25 @@ class Case:
 @cache
 def _bundled_network() -> SupplyNetwork:
     return SupplyNetwork.from_package(read_package(datasets() / "semiconductors", "network"))
+
+
+def refusals(found: Determinations, nowhere: Flags) -> dict[Bound, tuple[Flags, Flags]]:
+    """Return by bound which flows are refused already, and which need leave or are refused already.
+
+    Law that the book does not hold towards a place that nobody recorded (`nowhere`) is no finding of any kind: such a
+    supply already counts as withheld for what it sells.
+    """
+    unread = np.char.startswith(np.asarray(found.column("control"), dtype=str), PREFIX) & nowhere
+    told: dict[Bound, tuple[Flags, Flags]] = {}
+    for bound, level in (("optimistic", "floor"), ("pessimistic", "ceiling")):
+        status = np.asarray(found.column(level), dtype=object)
+        policy = np.asarray(found.column(f"{level}_policy"), dtype=object)
+        denied = np.asarray((status == "prohibited") | np.isin(policy, _DENIED), dtype=bool)
+        leave = denied | np.isin(status, _LEAVE)
+        if bound == "pessimistic":
+            denied, leave = denied & ~unread, leave & ~unread
+        told[bound] = denied, leave  # type: ignore[index]
+    return told
 
 
 def _day(on: date | str) -> date:

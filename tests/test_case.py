@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from supplychain.case import Case
-from supplychain.errors import UsageError
+from supplychain.errors import InputError, UsageError
 from supplychain.locate import datasets
 from supplychain.network import SupplyNetwork
 from supplychain.regimes import RegimeBook
@@ -140,3 +140,40 @@ def test_content_reaches_the_law_as_text(tmp_path: Path) -> None:
     flows = case.flows()
     assert flows["content"].tolist() == ["JPN=0.1;USA=0.3"]
     assert flows["direct_product"].tolist() == ["USA"]
+
+
+def test_tags_of_parties_reach_their_flows_and_no_others(tmp_path: Path) -> None:
+    """A confirmed match makes the rules on listed parties apply to what that party buys, while the tag holds."""
+    plain = Case.bundled(buyer="CHN", products=["automotive-mcu", "nand"], on="2026-10-01")
+    (tmp_path / "organisation_tags.csv").write_text(
+        "organisation,tag,from,basis,share,quality,source\n"
+        "smic,us-entity-list,2020-12-18,listed,,estimate,none\nymtc,us-listed-50pct,,owned,0.5,estimate,none\n"
+    )
+    tagged = Case.load(buyer="CHN", products=["automotive-mcu", "nand"], on="2026-10-01", overlays=(tmp_path,))
+    flows, compiled = tagged.flows(), tagged.compiled
+    party = compiled.market_buyer[compiled.offer_market]
+    own = np.array([*compiled.organisations, ""], object)[np.where(party >= 0, compiled.supply_org[party], -1)]
+    assert set(own[flows["entity"] == "us-entity-list"]) == {"smic"}
+    assert set(own[flows["entity"] == "us-listed-50pct"]) == {"ymtc"}
+    assert set(flows["entity"][party < 0]) == {""}
+    deciding = tagged.determinations.table["control"].to_numpy(object)
+    assert set(own[deciding == "us-744.11-entity-list"]) == {"smic"}
+    assert "us-affiliates" not in set(deciding), "the 50 percent rule is stayed on this day"
+    revived = tagged.with_(on="2026-11-10").determinations.table["control"].to_numpy(object)
+    assert set(own[revived == "us-affiliates"]) == {"ymtc"}
+    before = tagged.with_(on="2020-12-17")
+    assert not (before.flows()["entity"] == "us-entity-list").any()
+    # Markets of their own change no loss by themselves: with tags that hold on no day the case is as before.
+    silent = before.with_(on="2026-10-01", book=plain.book)
+    assert silent.compiled.n_markets == plain.compiled.n_markets < compiled.n_markets
+    assert tagged.denied_flows().sum() > plain.denied_flows().sum()
+
+
+def test_ownership_below_the_threshold_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "organisation_tags.csv").write_text(
+        "organisation,tag,from,basis,share,quality,source\n"
+        "smic,us-listed-50pct,,owned,0.499,estimate,none\nymtc,no-such-tag,,listed,,estimate,none\n"
+    )
+    with pytest.raises(InputError) as caught:
+        Case.load(buyer="CHN", products=["automotive-mcu"], overlays=(tmp_path,))
+    assert {(p.code, p.row) for p in caught.value.problems} == {("threshold", 2), ("tag", 3)}

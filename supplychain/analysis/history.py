@@ -11,6 +11,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from supplychain.analysis.cascade import cascade
+from supplychain.analysis.flow import loss_after
+from supplychain.case import refusals
 from supplychain.errors import UsageError
 from supplychain.shocks import Bound, flows_lost
 
@@ -29,7 +31,8 @@ class History:
 
     table: one row per month: month (its first day), for each measure the flows that it holds and the short-run loss of
     the case's needs after 12 months (mean over the needs), each as `_low` (whatever the unknown facts are) and `_high`
-    (if all were adverse); instruments (";" list of controls that started, ended, were suspended or revived since the
+    (if all were adverse); where asked for, after_resourcing_* in the same way, the other end of the bracket;
+    instruments (";" list of controls that started, ended, were suspended or revived since the
     month before and concern classified flows of the case), regimes (theirs, with how many controls), known (is the law
     of that month known?).
     """
@@ -39,33 +42,48 @@ class History:
     warnings: tuple[str, ...]
 
 
-def history(case: Case, start: str, end: str, step: Callable[[str], None] = lambda text: None) -> History:
-    """Return the case from month `start` to month `end` (YYYY-MM), both included.
+def history(
+    case: Case, start: str, end: str, step: Callable[[str], None] = lambda text: None, *, after: bool = False
+) -> History:
+    """Return the case from month `start` to month `end` (YYYY-MM), both included; `after` adds the losses after
+    re-sourcing, which take an LP for each need and each different set of refused flows.
 
     The network stays that of the case: only the law moves. Raises UsageError for months that are none, or too many.
     """
     days = _months(start, end)
-    law = case.book.law
-    epochs = law.epochs(days)
+    epochs = case.book.law.epochs(days)
     distinct, first, of = np.unique(epochs, return_index=True, return_inverse=True)
-    classified = np.asarray(case.flows()["item_codes"] != "", bool)
+    step(f"law of {len(distinct)} stretches of days without a change")
+    plain = [case.with_(on=days[position].astype(object)).flows() for position in first]
+    count = len(plain[0])
+    when = np.repeat(days[first], count)
+    # The law of all stretches is judged at once: what is alike in several of them is judged once.
+    judged = case.book.determine(pd.concat(plain, ignore_index=True), when, assumptions=case.assumptions.settings)
+    flags = refusals(judged, np.tile(case.nowhere, len(distinct)))
+    classified = np.asarray(plain[0]["item_codes"] != "", bool)
     names, masks, controls = [], [], []
-    for position in first:
-        other = case.with_(on=days[position].astype(object))
-        step(f"law of {days[position]}")
+    for number, position in enumerate(first):
+        span = slice(number * count, (number + 1) * count)
         for bound in BOUNDS:
             names += [f"{measure} {bound} {position}" for measure in MEASURES]
-            masks += [other.denied_flows(bound), other.leave_flows(bound)]
-        applied = other.determinations.applied
-        told = ~applied["conditional"].to_numpy(bool) & classified[applied["flow"].to_numpy()]
-        controls.append(set(applied.loc[told, "control"]))
+            masks += [part[span] for part in flags[bound]]
+        own = np.zeros(len(when), bool)
+        own[span] = classified
+        controls.append(judged.concerned(own))
     step("losses")
     markets = case.needs["market"].to_numpy()
     kept, place = np.unique(markets, return_inverse=True)
-    found = cascade(
-        case.compiled, flows_lost(case.compiled, names, masks), (HORIZON,), markets=kept, keep_supplies=False
-    )
-    loss = found.market_loss[place, :, 0].mean(axis=0)
+    # Most changes of law leave what is refused as it was: each different set of flows is computed once.
+    alike: dict[bytes, int] = {}
+    which = np.array([alike.setdefault(np.packbits(mask).tobytes(), len(alike)) for mask in masks])
+    once = [int(np.argmax(which == number)) for number in range(len(alike))]
+    shocks = flows_lost(case.compiled, [names[k] for k in once], [masks[k] for k in once])
+    found = cascade(case.compiled, shocks, (HORIZON,), markets=kept, keep_supplies=False)
+    losses = {"loss": found.market_loss[place, :, 0].mean(axis=0)[which]}
+    if after:
+        step(f"losses after re-sourcing, {len(once)} times")
+        solved = loss_after(case, shocks, (HORIZON,), found.market_loss[place])
+        losses["after_resourcing"] = solved.loss[:, :, 0].mean(axis=0)[which]
     counts = np.array([int(mask.sum()) for mask in masks])
     width = len(BOUNDS) * len(MEASURES)
     columns: dict[str, npt.NDArray[np.float64] | npt.NDArray[np.int64]] = {}
@@ -73,7 +91,8 @@ def history(case: Case, start: str, end: str, step: Callable[[str], None] = lamb
         for m, measure in enumerate(MEASURES):
             at = np.arange(len(distinct)) * width + b * len(MEASURES) + m
             columns[f"flows_{measure}_{end_of}"] = counts[at][of]
-            columns[f"loss_{measure}_{end_of}"] = loss[at][of]
+            for name, loss in losses.items():
+                columns[f"{name}_{measure}_{end_of}"] = loss[at][of]
     moved = [
         "" if not i else _moved(case, days[i - 1], days[i], controls[of[i - 1]] | controls[of[i]])
         for i in range(len(days))

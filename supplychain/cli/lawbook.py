@@ -166,6 +166,9 @@ def timeline(
     end: Annotated[str, typer.Option("--to", help="Last month, YYYY-MM.")] = "2026-10",
     buyer: Buyer = "illustrative",
     product: Product = None,
+    after: Annotated[
+        bool, typer.Option("--after-resourcing", help="Add the losses after re-sourcing: the other end of the bracket.")
+    ] = False,
     chart: Annotated[
         Path | None, typer.Option("--chart", help="Also draw the curve into this SVG or HTML file.")
     ] = None,
@@ -196,7 +199,7 @@ def timeline(
         assumptions=assumptions,
     )
     with progress(quiet) as step:
-        found = history(case, start, end, step)
+        found = history(case, start, end, step, after=after)
     if chart is not None:
         from supplychain.cli.plots import save
 
@@ -268,7 +271,9 @@ def match(
     ],
     confirmed: Annotated[
         Path | None,
-        typer.Option("--confirmed", help="CSV of your decisions: organisation, entry, decision (same|other), tag, from."),
+        typer.Option(
+            "--confirmed", help="CSV of your decisions: organisation, entry, decision (same|other), tag, from."
+        ),
     ] = None,
     write: Annotated[
         Path | None,

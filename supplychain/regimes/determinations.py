@@ -12,6 +12,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from supplychain.regimes.classes import Likeness
+from supplychain.regimes.codes import MAYBE
 from supplychain.regimes.evaluate import TOLD, Buyers, Content, Frame, Outcome, Sellers, evaluate, read_item
 from supplychain.regimes.flows import Flows, compress
 from supplychain.regimes.law import CLASSES, DESTINATION, ORIGIN, POLICIES, STATUSES, Law
@@ -132,6 +133,18 @@ class Determinations:
     def number(self, name: str) -> npt.NDArray[np.float64]:
         """One number column of `table` (delay_days, probability), without the cost of its texts."""
         return np.asarray(self._distinct(name)[self.index], dtype=np.float64)
+
+    def concerned(self, flows: npt.NDArray[np.bool_]) -> frozenset[str]:
+        """Return the controls that apply or may apply to any of the flows marked, whatever end user or use they state
+        or not.
+        """
+        kinds = np.unique(self.index[flows])
+        found: set[str] = set()
+        for outcome, start in zip(self.outcomes, self.starts, strict=True):
+            own = kinds[(kinds >= start) & (kinds < start + len(outcome.low))] - start
+            hit = (outcome.possible[own] >= MAYBE).any(axis=0)
+            found |= {rule.control for rule, touched in zip(outcome.item.rules, hit, strict=True) if touched}
+        return frozenset(found)
 
     @cached_property
     def applied(self) -> pd.DataFrame:

@@ -21,6 +21,11 @@ def test_gallium_moves_what_china_refuses_the_united_states() -> None:
     assert (table["loss_at_leave_low"] >= table["loss_in_force_low"] - 1e-12).all()
     assert (table["loss_in_force_high"] >= table["loss_in_force_low"] - 1e-12).all()
     assert table["known"].all()
+    bracket = history(case, "2024-11", "2025-12", after=True).table
+    for measure in ("in_force", "at_leave"):
+        low = bracket[f"after_resourcing_{measure}_low"]
+        assert (low <= bracket[f"loss_{measure}_low"] + 1e-9).all(), "re-sourcing never loses more"
+    assert bracket["loss_at_leave_low"].tolist() == table["loss_at_leave_low"].tolist()
     january = case.with_(on="2025-01-01")
     assert held["2025-01-01"] == january.denied_flows("optimistic").sum()
 
