@@ -359,7 +359,7 @@ def _scenarios(found: Comparison, language: Language) -> Section:
                 "scenario": one.name,
                 "day": side.applied.case.on,
                 "does": "; ".join(action.words for action in one.actions) or say("nothing: the case as it is"),
-                "assumes": "; ".join(one.assumes),
+                "assumes": say("; ").join(language.tell(text) for text in one.assumes),
                 "sources": ", ".join(one.sources),
             }
         )
@@ -370,13 +370,14 @@ def _scenarios(found: Comparison, language: Language) -> Section:
         Column("assumes", say("Assumes"), "small"),
         Column("sources", say("Sources"), "small"),
     ]
+    turns = found.phases.assign(what=[language.tell(str(what)) for what in found.phases["what"]])
     phases = [
         Column("scenario", say("Scenario")),
         Column("day", say("Day"), "day"),
         Column("what", say("What changes"), "small"),
     ]
     told = sheet(pd.DataFrame(rows), say("Scenarios"), columns, "costs", total=len(rows))
-    days = sheet(found.phases, say("Days on which something changes"), phases, "phases", most=40)
+    days = sheet(turns, say("Days on which something changes"), phases, "phases", most=40)
     return Section("scenarios", say("What the scenarios say"), (), (told, days))
 
 

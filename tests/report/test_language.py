@@ -106,7 +106,7 @@ def test_texts_of_other_rooms_are_known(code: str) -> None:
         said += [policy["title"], policy["description"]]
     for path in sorted((models() / "scenarios").glob("*.toml")):
         scenario = tomllib.loads(path.read_text(encoding="utf-8"))
-        said += [scenario["title"], scenario["question"]]
+        said += [scenario["title"], scenario["question"], *scenario.get("assumes", ())]
     assert [text for text in dict.fromkeys(said) if speech.tell(text) == text] == []
 
 
