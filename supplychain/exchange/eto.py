@@ -17,7 +17,16 @@ import pandas as pd
 
 from supplychain.errors import Problem, Problems
 from supplychain.exchange.etocheck import check_tables
-from supplychain.exchange.intake import Intake, counted, network_package, numbers, read_foreign, records, refuse_missing
+from supplychain.exchange.intake import (
+    Intake,
+    check_folder,
+    counted,
+    network_package,
+    numbers,
+    read_foreign,
+    records,
+    refuse_missing,
+)
 from supplychain.exchange.mapping import bundled, cited_sources, distinct, mapping
 from supplychain.facts.countries import is_country, likely_code
 
@@ -108,6 +117,7 @@ def _read(folder: Path) -> _Read:
     files = [f"{name}.csv" for name in FILES]
     refuse_missing(folder, files)
     problems = Problems()
+    check_folder(folder, files, problems)
     tables, hashes = {}, {}
     for name, columns in FILES.items():
         ids = [column for column in columns if column.endswith("_id")]

@@ -238,6 +238,20 @@ def numbers(
     return values
 
 
+def check_folder(folder: Path, files: Sequence[str], problems: Problems) -> None:
+    """Refuse a folder that holds a table in two files, and warn of files that are not of the data set."""
+    stems = {Path(file).stem: file for file in files}
+    for entry in sorted(folder.iterdir(), key=lambda entry: entry.name):
+        if entry.name in files or entry.name.startswith(".") or entry.name.lower().startswith(("readme", "licen")):
+            continue
+        own = stems.get(entry.stem.lower())
+        if own is not None and entry.suffix.lower() in (".csv", ".parquet", ".xlsx"):
+            rule, cure = "a table stands in one file", f"delete {own} or {entry.name}"
+            problems.add("table-twice", rule, cure, file=entry.name, table=Path(own).stem)
+        elif entry.is_file():
+            problems.warn("stray-file", "the folder holds the files of the data set", "not read", file=entry.name)
+
+
 def refuse_missing(folder: Path, files: Sequence[str]) -> None:
     """Raise UsageError when `folder` is no folder, InputError naming every file that is not in it."""
     if not folder.is_dir():

@@ -239,7 +239,9 @@ def _pymrio(folder: Path) -> IoTable:
     try:
         files = json.loads(described.read_text(encoding="utf-8"))["files"]
         shape = {name: (str(f["name"]), int(f["nr_header"]), int(f["nr_index_col"])) for name, f in files.items()}
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        if not all(1 <= headers <= 20 and 1 <= labels <= 20 for _, headers, labels in shape.values()):
+            raise ValueError("nr_header and nr_index_col are numbers from 1 to 20")
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         rule = "file_parameters.json names each file, its nr_header and nr_index_col"
         problems.add("descriptor", rule, file=described.name, value=error)
         problems.raise_if_any()
@@ -284,7 +286,14 @@ def _cells(
         problems = Problems()
         problems.add("file-empty", "the table has a header and rows", file=path.name)
         problems.raise_if_any()
-    header = [line.decode("utf-8-sig").rstrip("\r").split(delimiter)[last_index + 1 :] for line in lines[:headers]]
+    try:
+        texts = [line.decode("utf-8-sig").rstrip("\r") for line in lines[:headers]]
+    except UnicodeDecodeError as error:
+        problems = Problems()
+        problems.add("encoding", "text is UTF-8", "export it as UTF-8", file=path.name, row=1, value=error.reason)
+        problems.raise_if_any()
+        raise AssertionError from error
+    header = [text.split(delimiter)[last_index + 1 :] for text in texts]
     width = len(header[0]) + last_index + 1
     problems = Problems()
     if width * data.count(b"\n") > MAX_CELLS:
@@ -308,6 +317,9 @@ def _cells(
         problems.raise_if_any()
     rows = list(zip(*(table[name].to_pylist() for name in names[: last_index + 1]), strict=True))
     columns = [pc.fill_null(table[name], np.nan).to_numpy() for name in names[last_index + 1 :]]
+    if not columns:
+        problems.add("file-empty", "the table has columns of numbers", "export it again", file=path.name, row=1)
+        problems.raise_if_any()
     cells = np.column_stack(columns)
     keep = np.array([any(row) for row in rows]) & ~np.isnan(cells).all(axis=1)
     cells, rows = cells[keep], [row for row, good in zip(rows, keep, strict=True) if good]

@@ -310,8 +310,9 @@ def nearest(text: str, known: tuple[str, ...] | list[str]) -> str:
 
     if len(known) > 20_000:  # keep the search short in huge tables: look among those that begin alike
         known = [word for word in known if word[:2] == text[:2]][:20_000]
-    if text.lower() in known:
-        return f"did you mean {text.lower()!r}?"
+    for other in (text.lower(), text.upper(), text.strip()):
+        if other in known:
+            return f"did you mean {other!r}?"
     close = get_close_matches(text[:MAX_ID], known, n=3, cutoff=0.6)
     return f"did you mean {' or '.join(repr(word) for word in close)}?" if close else ""
 

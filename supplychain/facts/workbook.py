@@ -6,6 +6,7 @@ import io
 import json
 import re
 import zipfile
+import zlib
 from collections.abc import Iterator, Mapping
 from datetime import date, datetime
 from typing import Any
@@ -102,7 +103,7 @@ def _opens(data: bytes, file: str, problems: Problems) -> bool:
                         "entity", "the parts of a workbook declare no document type", file=file, value=entry.filename
                     )
                     return False
-    except (zipfile.BadZipFile, OSError, ValueError, RuntimeError, NotImplementedError, EOFError) as error:
+    except (zipfile.BadZipFile, zlib.error, OSError, ValueError, RuntimeError, NotImplementedError, EOFError) as error:
         problems.add(
             "damaged", "an .xlsx workbook is whole", "save it again from the spreadsheet", file=file, value=error
         )

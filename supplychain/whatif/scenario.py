@@ -353,7 +353,8 @@ def _lay(known: dict[str, Any], more: Mapping[str, Any], own: Mapping[str, Any],
 def _check_actions(record: Mapping[str, Any], file: str, problems: Problems) -> None:
     """Check the actions of a file whose head is wrong as far as they can be read, so that all faults come at once."""
     tables = record.get("parameters")
-    values = {name: table.get("value", 1.0) for name, table in tables.items()} if isinstance(tables, dict) else {}
+    given = tables.items() if isinstance(tables, dict) else ()
+    values = {name: table.get("value", 1.0) for name, table in given if isinstance(table, dict)}
     actions = record.get("action")
     for at, action in enumerate(actions if isinstance(actions, list) else ()):
         if isinstance(action, dict):
@@ -363,7 +364,7 @@ def _check_actions(record: Mapping[str, Any], file: str, problems: Problems) -> 
 def _check_action(raw: Mapping[str, Any], values: Mapping[str, float], file: str, at: int, problems: Problems) -> None:
     place = f"action {at + 1}"
     kind = raw.get("do")
-    if kind not in MODELS:
+    if not isinstance(kind, str) or kind not in MODELS:
         cure = f"did you mean {near[0]}?" if (near := difflib.get_close_matches(str(kind), MODELS, n=1)) else ""
         problems.add("scenario-action", f"do is one of {', '.join(MODELS)}", cure or "choose one",
                      file=file, column=f"{place}.do", value=str(kind))  # fmt: skip
