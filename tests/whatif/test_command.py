@@ -6,10 +6,12 @@ import json
 from pathlib import Path
 
 import numpy as np
+import openpyxl
 import pandas as pd
 import pytest
 
 from supplychain.cli import run
+from supplychain.report.formats import FORMATS
 from supplychain.report.manifest import compare_outputs, read
 from supplychain.report.whatif_page import page, write_page
 from supplychain.whatif.compare import Comparison, compare
@@ -99,6 +101,15 @@ def test_the_page_escapes_what_it_shows_and_leaves_a_whole_run(found: Comparison
 
     with pytest.raises(UsageError):
         write_page(found, tmp_path / "mine")
+
+
+def test_a_comparison_in_every_format(found: Comparison, tmp_path: Path) -> None:
+    first = write_page(found, tmp_path / "run", wanted=FORMATS)
+    assert first.name == "whatif.html"
+    body = read(tmp_path / "run")
+    assert {f"whatif.{name}" for name in FORMATS} <= set(body["outputs"])
+    sheets = openpyxl.load_workbook(tmp_path / "run" / "whatif.xlsx", read_only=True).sheetnames
+    assert set(found.tables) <= set(sheets)
 
 
 def test_whatif_in_json_has_every_table_and_the_parameters(capsys: pytest.CaptureFixture[str]) -> None:
