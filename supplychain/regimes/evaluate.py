@@ -174,7 +174,11 @@ def read_item(text: str, category: str, law: Law, hs6: str = "") -> Item:
     if found.unknown:
         # Never classified: it may fall under any control, and under laws that the book does not hold. What is
         # written in customs headings turns on the heading, not on the classification.
-        listed = [r.control == UNCLASSIFIED or any(list_of(code) != HEADINGS for code in r.codes) for r in law.rules]
+        # Law that is not held adds nothing to that question.
+        listed = [
+            r.control == UNCLASSIFIED or (not r.gap and any(list_of(code) != HEADINGS for code in r.codes))
+            for r in law.rules
+        ]
         codeless = np.where(listed, MAYBE, NO).astype(np.int8)
     # What turns on no code at all (any item, unknown codes) stands as a list of its own with one variant.
     groups: list[tuple[Bytes, ...]] = [(np.maximum(law.codes.meets(""), codeless),)]
@@ -202,6 +206,7 @@ class Frame:
         self.destination = buyers.destination[buyer]
         self.used = np.unique(epoch)
         self._scopes: dict[str, Bytes] = {}
+        self._waivers: dict[int, Bytes] = {}  # by identity: the law holds them for longer than this
 
     def scope(self, text: str) -> Bytes:
         """Return how far the buyer is in a destination scope."""
@@ -302,6 +307,12 @@ class Frame:
 
     def waiver(self, waiver: Waiver, by_origin: Bytes) -> Bytes:
         """Return how far an exception lifts the control: YES, MAYBE (not proven) or NO."""
+        known = self._waivers.get(id(waiver))
+        if known is None:
+            known = self._waivers[id(waiver)] = self._waiver(waiver)
+        return np.where(by_origin == YES, NO, known).astype(np.int8) if waiver.foreign_made else known
+
+    def _waiver(self, waiver: Waiver) -> Bytes:
         idle = not waiver.effect or (waiver.basis == "inferred" and not self.inferred)
         if idle or not waiver.force[self.used].any():
             return np.zeros(len(self.seller), np.int8)
@@ -313,8 +324,6 @@ class Frame:
         kind, tag = waiver.condition
         if kind:
             state = np.where(self.buyers.stated(kind, tag)[self.buyer] == YES, state, NO).astype(np.int8)
-        if waiver.foreign_made:
-            state = np.where(by_origin == YES, NO, state).astype(np.int8)
         return np.where(waiver.force[self.epoch], state, NO).astype(np.int8)
 
 
@@ -355,6 +364,8 @@ def clauses(frame: Frame, rule: Rule) -> Clauses:
     by = np.full(len(origin), -1, np.int16)
     for position, waiver in enumerate(rule.waivers):
         state = frame.waiver(waiver, origin)
+        if not state.any():
+            continue
         better = state > lifted
         lifted, by = np.where(better, state, lifted).astype(np.int8), np.where(better, position, by).astype(np.int16)
         if waiver.basis == "inferred":

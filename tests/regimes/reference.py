@@ -274,15 +274,13 @@ class Reference:
         return min(states)
 
     # -- law that the book does not hold ------------------------------------------------------------------
-    def gaps(self, flow: dict, lists: list, unknown: bool, when: date) -> list[tuple[int, str, int]]:
+    def gaps(self, flow: dict, lists: list, when: date) -> list[tuple[int, str, int]]:
         """What rows of coverage that are not held may ask for, and what may where no row speaks at all."""
         found = []
         spoken: dict[str, bool] = {}
         codes = {row["class"]: row["item_code"] for row in self.coverage}
         meets = {
-            kind: max(
-                self.meets(variant, {"item_code": code}, unknown) for group in [[[]], *lists] for variant in group
-            )
+            kind: max(self.meets(variant, {"item_code": code}, False) for group in [[[]], *lists] for variant in group)
             for kind, code in codes.items()
         }
         for row in self.coverage:
@@ -331,7 +329,7 @@ class Reference:
                 floors.append(best_floor)
             low = max(low, min(lows, key=key), key=key)
             floor = max(floor, min(floors, key=key), key=key)
-        for level, name, rank in self.gaps(flow, lists, unknown, when):
+        for level, name, rank in self.gaps(flow, lists, when):
             high = max(high, (level, rank, name), key=key)
         if unknown:
             high = max(high, (4, -(10**6), "not-classified"), key=key)
