@@ -8,7 +8,7 @@ DEV    := $(VENV)/.dev-$(shell cat requirements-dev.lock pyproject.toml 2>/dev/n
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .DELETE_ON_ERROR:
-.PHONY: report app test lint format bench cross-check lock clean
+.PHONY: report app test lint format bench cross-check crash coverage sbom audit lock clean
 
 report: $(RUN)
 	@$(BIN)/supplychain report $(ARGS)
@@ -34,6 +34,23 @@ bench: $(DEV)
 
 cross-check: $(DEV)
 	@$(BIN)/python -m benchmarks.cross_check $(ARGS)
+
+# Fail every write of every command in turn, and kill a writer at 200 random moments: nothing may be half written.
+crash: $(DEV)
+	@$(BIN)/python -m benchmarks.crash $(ARGS)
+
+# Lines and branches of the core that the tests pass through.
+coverage: $(DEV)
+	@$(BIN)/python -m pytest -n 2 --dist loadgroup --ignore=tests/app --ignore=tests/test_wheel.py --cov --cov-config=tests/coverage.ini --cov-report=term $(ARGS)
+
+# What the tool is made of, as CycloneDX, from the lock.
+sbom: $(DEV)
+	@$(BIN)/cyclonedx-py requirements requirements.lock --output-reproducible --of JSON -o sbom.cdx.json
+	@echo sbom.cdx.json
+
+# Known vulnerabilities of what the lock pins; asks pypi.org, so it needs the network, and fails where it is not answered.
+audit: $(DEV)
+	@$(BIN)/pip-audit -r requirements.lock --require-hashes --disable-pip --strict --progress-spinner off
 
 # Versions and hashes of everything, for every supported Python, in three files: what the tool needs, that plus the application, that plus the tools of work.
 lock: $(DEV)
