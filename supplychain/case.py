@@ -271,9 +271,9 @@ class Case:
         return self.compiled.market_place[self.compiled.offer_market] == len(self.compiled.places) - 1
 
     @cached_property
-    def _deciding(self) -> tuple[npt.NDArray[np.object_], npt.NDArray[np.object_]]:
+    def _deciding(self) -> tuple[pd.Categorical, pd.Categorical]:
         """The state and the regime whose control decides, by offer."""
-        return self._column("imposing"), self._column("regime")
+        return self.determinations.column("imposing"), self.determinations.column("regime")
 
     @cached_property
     def _leave(self) -> pd.DataFrame:
@@ -283,6 +283,13 @@ class Case:
         found = applied.loc[keep, ["flow", "imposing", "regime", "control", "policy", "status", "certain"]]
         # An exception that may apply makes the need for leave doubtful.
         return found.assign(certain=found["certain"] & (applied.loc[keep, "exception"] == ""))
+
+    @cached_property
+    def _asked(self) -> tuple[npt.NDArray[np.intp], Flags, dict[str, tuple[npt.NDArray[np.intp], npt.NDArray[Any]]]]:
+        """``_leave`` as arrays: flow, certain, and codes and words of imposing state and regime."""
+        rows = self._leave
+        by = {name: pd.factorize(rows[name].to_numpy(object)) for name in ("imposing", "regime")}
+        return rows["flow"].to_numpy(), rows["certain"].to_numpy(bool), by
 
     def denied_flows(self, bound: Bound = "optimistic") -> Flags:
         """Return which offers (K,) are refused already: prohibited, presumption of denial, embargo. The optimistic
@@ -295,21 +302,21 @@ class Case:
         """Return which offers (K,) need leave or are refused already: of anyone, of some states, or under a regime."""
         if imposing is None and regime is None:
             return self._refused[bound][1].copy()
-        rows = self._leave
-        keep = np.ones(len(rows), bool) if bound == "pessimistic" else rows["certain"].to_numpy(bool)
-        if imposing is not None:
-            keep = keep & rows["imposing"].isin(list(imposing)).to_numpy(bool)
-        if regime is not None:
-            keep = keep & (rows["regime"] == regime).to_numpy(bool)
+        flow, certain, by = self._asked
+        keep = np.ones(len(flow), bool) if bound == "pessimistic" else certain
+        for name, wanted in (("imposing", imposing), ("regime", None if regime is None else (regime,))):
+            if wanted is not None:
+                codes, words = by[name]
+                keep = keep & np.isin(words, list(wanted))[codes]
         mask = np.zeros(self.compiled.n_offers, bool)
-        mask[rows["flow"].to_numpy()[keep]] = True
+        mask[flow[keep]] = True
         # A flow may need leave whichever of several controls applies: it counts for the one that decides.
         decided = self.leave_flows(bound)
         by_state, by_regime = self._deciding
         if imposing is not None:
-            decided &= np.isin(by_state, list(imposing))
+            decided &= np.isin(by_state.categories, list(imposing))[by_state.codes]
         if regime is not None:
-            decided &= by_regime == regime
+            decided &= np.isin(by_regime.categories, [regime])[by_regime.codes]
         return (mask | decided) & self._refused[bound][1]
 
     @cached_property

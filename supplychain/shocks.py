@@ -92,9 +92,13 @@ class Shocks:
 
 def flows_lost(compiled: Compiled, names: Sequence[str], lost: Sequence[Flags | Floats]) -> Shocks:
     """Return shocks that withhold flows: one vector of shape (K,) per shock, True or the part withheld."""
-    columns = [sparse.csc_array(np.asarray(vector, float).reshape(-1, 1)) for vector in lost]
-    joined = sparse.hstack(columns, format="csc") if columns else _empty(compiled.n_offers, 0)
-    return Shocks(tuple(names), _empty(compiled.n_supplies, len(names)), sparse.csc_array(joined))
+    vectors = [np.asarray(vector, float) for vector in lost]
+    rows = [np.flatnonzero(vector) for vector in vectors]
+    ends = np.concatenate([[0], np.cumsum([len(part) for part in rows])]).astype(np.int32)
+    index = np.concatenate([np.zeros(0, np.int32), *rows]).astype(np.int32)
+    values = np.concatenate([np.zeros(0), *(vector[part] for vector, part in zip(vectors, rows, strict=True))])
+    joined = sparse.csc_array((values, index, ends), shape=(compiled.n_offers, len(vectors)))
+    return Shocks(tuple(names), _empty(compiled.n_supplies, len(names)), joined)
 
 
 def nodes_lost(compiled: Compiled, names: Sequence[str], column: npt.NDArray[np.integer], part: float = 1.0) -> Shocks:

@@ -125,6 +125,16 @@ class RegimeBook:
 
     def warnings_for(self, day: date, *, early_only: bool = False) -> tuple[str, ...]:
         """Return what must be said of law that the book does not know on `day`."""
+        key = (day, early_only)
+        if key not in self._told:
+            self._told[key] = self._warnings(day, early_only)
+        return self._told[key]
+
+    @cached_property
+    def _told(self) -> dict[tuple[date, bool], tuple[str, ...]]:
+        return {}
+
+    def _warnings(self, day: date, early_only: bool) -> tuple[str, ...]:
         if day < self.known_from:
             return (f"the book describes the law from {self.known_from}; before it is silent, which is not freedom",)
         if early_only or day <= self.known_as_of:
@@ -162,7 +172,10 @@ class RegimeBook:
 
         merged = {**self.tables, **tables}
         check_book(merged, {"supplychain": {"known_as_of": self.known_as_of.isoformat()}})
-        return replace(self, tables=merged, changes=(*self.changes, change))
+        other = replace(self, tables=merged, changes=(*self.changes, change))
+        if "branches" not in tables:  # the same is known of the same days
+            other.__dict__["_told"] = self._told
+        return other
 
     def in_force(self, on: date | str) -> pd.DataFrame:
         """Return every control with its `standing` on a day: in force, suspended, ended, announced, or proposed."""

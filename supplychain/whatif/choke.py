@@ -11,7 +11,8 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from supplychain.analysis.memory import Memory
+from supplychain.analysis.memory import Memory, digest
+from supplychain.case import Case
 from supplychain.network import Floats
 from supplychain.shocks import Shocks, refuse_all, remove_items, remove_organisations
 from supplychain.whatif.apply import Applied
@@ -72,7 +73,7 @@ def choke_losses(
     base_after = _mean(weight, np.minimum(resourced(case, nothing, (horizon,), base_short, memory)[0], base_short))
     frames, every, alone = [], {}, {}
     for kind in kinds:
-        shocks = _elements(applied, kind, horizon)
+        shocks = _elements(applied, kind, horizon, memory)
         alone[kind], shocks = shocks.own_lost, _beside(shocks, own, own_column)
         every[kind] = shocks
         if not len(shocks):
@@ -96,10 +97,14 @@ def _mean(weight: Floats, loss: Floats) -> Floats:
     return np.asarray(weight @ loss[:, :, 0])
 
 
-def _elements(applied: Applied, kind: str, horizon: float) -> Shocks:
+def _elements(applied: Applied, kind: str, horizon: float, memory: Memory) -> Shocks:
     case = applied.at(horizon)
     if kind == "leave of":
         return case.at_leave_by_state()
+    return memory.get(digest("elements", kind, memory.of(case.compiled)), lambda: _removals(case, kind))
+
+
+def _removals(case: Case, kind: str) -> Shocks:
     if kind == "all supply of":
         return refuse_all(case.compiled)
     if kind == "item":

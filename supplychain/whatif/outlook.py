@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 from scipy import sparse
 
@@ -182,10 +183,30 @@ def resourced(
     resourcing = resourcing_of(case)
     share = case.demand_shares if resourcing.outbid_rivals > 0 else np.ones(len(needs))
     markets, plants = needs["market"].to_numpy(), needs["need"].to_numpy()
-    found = after_resourcing(
-        compiled, shocks, markets, resourcing, months, short, plants, share.tolist(), reason=False, memory=memory
-    )
-    return found.loss, set(np.unique(found.status[found.loss > NOISE]).tolist())
+
+    def solved(some: Shocks, losses: Floats) -> tuple[Floats, npt.NDArray[np.object_]]:
+        found = after_resourcing(
+            compiled, some, markets, resourcing, months, losses, plants, share.tolist(), reason=False, memory=memory
+        )
+        return found.loss, found.status
+
+    if memory is None:
+        loss, status = solved(shocks, short)
+        return loss, set(np.unique(status[loss > NOISE]).tolist())
+    place = digest("after", memory.of(compiled), memory.of(resourcing), markets, plants, share, tuple(months))
+    keys = [
+        digest(place, *_column(shocks.own_lost, b), *_column(shocks.flow_lost, b), short[:, b])
+        for b in range(len(shocks))
+    ]
+    known = {key: memory.find(key) for key in dict.fromkeys(keys)}
+    fresh = [keys.index(key) for key, found in known.items() if found is None]
+    if fresh:
+        loss, status = solved(shocks.take(fresh), np.ascontiguousarray(short[:, fresh]))
+        for at, column in enumerate(fresh):
+            words = set(np.unique(status[:, at][loss[:, at] > NOISE]).tolist())
+            known[keys[column]] = loss[:, at].copy(), words
+            memory.keep(keys[column], known[keys[column]])
+    return np.stack([known[key][0] for key in keys], axis=1), set().union(*(known[key][1] for key in keys))
 
 
 def resourcing_of(case: Case) -> Resourcing:
