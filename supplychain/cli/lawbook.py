@@ -32,6 +32,10 @@ def regimes(
     regime: Annotated[str, typer.Argument(help="One regime; without it, all of them.")] = "",
     on: On = "2026-10-08",
     state: Annotated[str, typer.Option("--state", help="A state (ISO3): what it is in, and what it imposes.")] = "",
+    coverage: Annotated[
+        bool,
+        typer.Option("--coverage", help="Whose law towards where the book holds on the day, and what it does not."),
+    ] = False,
     book: Regimes = None,
     overlay: Overlay = None,
     form: OutputFormat = Format.table,
@@ -47,6 +51,15 @@ def regimes(
         raise UsageError(f"ask of one regime ({regime}) or of one state (--state {state}), not of both at once")
     law = _book(book, overlay)
     notes = list(law.warnings_for(_date(day(on))))
+    if coverage:
+        if state or regime:
+            raise UsageError("--coverage tells of the whole book; ask of a state or a regime without it")
+        table = views.coverage(law, day(on))
+        columns = ["coverage", "states", "item_code", "destination_scope", "extent", "at_most", "quality"]
+        notes = ["what is not held is indeterminate, never free", *notes]
+        show_table(table, form, output, title=f"What the book holds on {on}", columns=columns, notes=notes,
+                   record={"on": on, "warnings": notes})  # fmt: skip
+        return
     if state:
         table = views.state(law, state, day(on))
         columns = ["kind", "name", "role", "from", "controls", "quality", "note"]

@@ -91,6 +91,13 @@ def regime(book: RegimeBook, name: str, on: str | date) -> RegimeView:
     )
 
 
+def coverage(book: RegimeBook, on: str | date) -> pd.DataFrame:
+    """Return whose law towards where, on which class of items, the book holds on a day, and what it does not hold."""
+    table, day = book.tables["coverage"], pd.Timestamp(on)
+    holds = ~(table["from"] > day) & ~(table["to"] <= day)
+    return table[holds.to_numpy(bool)].sort_values(["class", "coverage"]).reset_index(drop=True)
+
+
 def state(book: RegimeBook, code: str, on: str | date) -> pd.DataFrame:
     """Return what a state is in on a day: kind (regime | group), name, role, from, quality, source, note, controls."""
     if code not in set(book.tables["jurisdictions"]["jurisdiction"]):

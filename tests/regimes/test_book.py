@@ -17,9 +17,9 @@ GALLIUM = pd.DataFrame([{"item_codes": "CN:3C001.ga-metal", "origin": "CHN", "de
 
 def test_the_bundled_book_passes_strictly_and_holds_all_that_was_read() -> None:
     tables = read_package(datasets() / "regimes", "regimes", strict=True).tables
-    assert len(tables["regimes"]) == 52
+    assert len(tables["regimes"]) == 53
     added = ["us-ccl-multilateral", "eu-dual-use", "baseline-lists"]
-    added += ["us-embargoes", "us-russia-belarus", "eu-russia-belarus"]
+    added += ["us-embargoes", "us-russia-belarus", "eu-russia-belarus", "us-entity-list"]
     facts = tables["controls"][~tables["controls"]["regime"].isin(added)]
     assert len(facts) == 217
     assert (tables["exceptions"]["basis"] == "published").sum() == 17

@@ -78,7 +78,7 @@ def test_horizon_lists_each_cliff_with_its_variants(book: RegimeBook) -> None:
 
 def test_regimes_on_a_day(book: RegimeBook) -> None:
     table = views.regimes(book, "2026-10-08").set_index("regime")
-    assert len(table) == 52
+    assert len(table) == 53
     assert table.loc["wassenaar", "members"] == 42
     assert table.loc["w1-iec", "members"] == 11, "the US and ten named states; candidates are not members"
     assert table.loc["chn-oct-2025", ["in_force", "suspended"]].tolist() == [0, 7]
