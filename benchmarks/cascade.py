@@ -19,26 +19,26 @@ HORIZON = 12.0
 SAMPLE = 400  # single-supply shocks that are measured; the time of all is theirs, scaled
 
 
-def firms(n: int, links: int, seed: int = 0) -> Compiled:
-    """A firm-level network: n supplies of 200 items in tiers, each with five needs met over its own lanes.
+def firms(n: int, links: int, seed: int = 0, items: int = ITEMS) -> Compiled:
+    """A firm-level network: n supplies of some items in tiers, each with five needs met over its own lanes.
 
     Customers per firm are Pareto with exponent 1.14, as found in national firm networks. Items need items of the next
     40 upstream; a quarter of them also need one from anywhere as equipment, which closes cycles.
     """
     rng = np.random.default_rng(seed)
-    item = np.sort(np.concatenate([np.arange(ITEMS), rng.integers(0, ITEMS, n - ITEMS)]))
-    recipe = np.empty((ITEMS, NEEDS), np.int64)
-    for i in range(ITEMS):
-        near = np.arange(i + 1, min(i + 41, ITEMS))
+    item = np.sort(np.concatenate([np.arange(items), rng.integers(0, items, n - items)]))
+    recipe = np.empty((items, NEEDS), np.int64)
+    for i in range(items):
+        near = np.arange(i + 1, min(i + 41, items))
         near = rng.choice(near, min(NEEDS, len(near)), replace=False)
-        far = rng.choice(np.setdiff1d(np.arange(ITEMS), [i]), NEEDS, replace=False)
+        far = rng.choice(np.setdiff1d(np.arange(items), [i]), NEEDS, replace=False)
         recipe[i] = np.concatenate([near, far])[:NEEDS]
         if rng.random() < 0.25:
             recipe[i, 0] = far[-1]
     wanted = recipe[item].ravel()
     per = links // len(wanted)
     market = np.repeat(np.arange(len(wanted), dtype=np.int32), per)
-    start = np.searchsorted(item, np.arange(ITEMS + 1))
+    start = np.searchsorted(item, np.arange(items + 1))
     size = np.diff(start)[wanted[market]]
     seller = start[wanted[market]] + np.minimum((rng.random(len(market)) ** 8 * size).astype(np.int64), size - 1)
     weight = rng.random(len(market)) + 0.1
@@ -50,7 +50,7 @@ def firms(n: int, links: int, seed: int = 0) -> Compiled:
     role = np.where(wanted <= item[owner], np.int8(CAPITAL), role)
     return Compiled(
         places=("AAA", "???"),
-        items=tuple(f"item-{i:03d}" for i in range(ITEMS)),
+        items=tuple(f"item-{i:03d}" for i in range(items)),
         organisations=(),
         supply_ids=np.array([f"firm-{s:07d}" for s in range(n)], object),
         supply_kind=np.zeros(n, np.int8),

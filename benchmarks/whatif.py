@@ -13,7 +13,7 @@ from supplychain.whatif import workers
 from supplychain.whatif.compare import compare
 from supplychain.whatif.scenario import load_scenario, presets
 from supplychain.whatif.store import opened
-from supplychain.whatif.sweep import CaseSpec, World, make_plan, plan_from, plan_text
+from supplychain.whatif.sweep import CaseSpec, Plan, World, make_plan, plan_from, plan_text
 
 MOST_SECONDS = 60.0  # a Monte Carlo of 1,000 runs on two cores
 PRESET_SECONDS = 5.0
@@ -25,7 +25,7 @@ def rows(quick: bool) -> list[Row]:
 
 
 def _presets(quick: bool) -> list[Row]:
-    names = presets()[:: 12 if quick else 1]
+    names = presets()[:: 30 if quick else 4]
     case = Case.bundled()
     compare(case, [load_scenario("w1-in-force")])
     slowest, work, name = 0.0, 0.0, ""
@@ -38,7 +38,7 @@ def _presets(quick: bool) -> list[Row]:
     return [
         Row(
             "whatif",
-            f"slowest of {len(names)} presets against the baseline ({name})",
+            f"slowest of {len(names)} of {len(presets())} presets against the baseline ({name})",
             slowest,
             target=f"< {PRESET_SECONDS:g} s",
             met=slowest < PRESET_SECONDS,
@@ -57,24 +57,25 @@ def _sweep(quick: bool) -> list[Row]:
     found = [
         Row("whatif", "one run of a Monte Carlo, one core", one, note="figures redrawn, both measures at 12 months")
     ]
-    tables = []
-    for where in ("processes", "cluster"):
-        with tempfile.TemporaryDirectory() as folder, opened(Path(folder) / "s", plan) as store:
-            start = time.perf_counter()
-            if where == "processes":
-                workers.run_local(store, 2)
-            else:
-                workers.run_cluster(store, "local", 2)
-            seconds = time.perf_counter() - start
-            tables.append(store.finish().read_bytes())
-        found.append(
-            Row(
-                "whatif",
-                f"Monte Carlo of {samples:,} runs, two {'local processes' if where == 'processes' else 'Dask workers'}",
-                seconds,
-                target="same bytes" if where == "cluster" else "" if quick else f"< {MOST_SECONDS:g} s",
-                met=tables[0] == tables[-1] if where == "cluster" else None if quick else seconds < MOST_SECONDS,
-                note="the start of the workers included",
-            )
-        )
-    return found
+    seconds, _ = _run(plan, cluster=False)
+    case = f"sweep of {samples:,} runs, two local processes"
+    target, met = f"<= {MOST_SECONDS:g} s", seconds <= MOST_SECONDS
+    found.append(Row("whatif", case, seconds, target=target, met=met, note="the start of the workers included"))
+    # The same draws on a cluster, few enough that starting it is most of the work: what counts is that bytes agree.
+    few = make_plan(spec, [load_scenario("taiwan-outage")], "mc", samples // 10, seed=1, data=True)
+    (local, here), (apart, there) = _run(few, cluster=False), _run(few, cluster=True)
+    case, same = f"sweep of {samples // 10:,} runs, two Dask workers", here == there
+    note = "bytes agree" if same else "BYTES DIFFER"
+    return [*found, Row("whatif", case, apart, "two local processes", local, "same bytes", same, note)]
+
+
+def _run(plan: Plan, cluster: bool) -> tuple[float, bytes]:
+    """Seconds of a sweep on two workers, and the table that it leaves."""
+    with tempfile.TemporaryDirectory() as folder, opened(Path(folder) / "s", plan) as store:
+        start = time.perf_counter()
+        if cluster:
+            workers.run_cluster(store, "local", 2)
+        else:
+            workers.run_local(store, 2)
+        seconds = time.perf_counter() - start
+        return seconds, store.finish().read_bytes()
