@@ -22,6 +22,7 @@ Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 LOG = logging.getLogger("supplychain.app")
 MOST_UPLOAD: Final = 1_000_000  # bytes: what the scenario reader takes
+MOST_WORKBOOK: Final = 16_000_000  # bytes of a workbook with a network of one's own
 _DRAINED: Final = 32_000_000  # bytes
 _COOKIES: Final = 32  # browsers let in at a time; the oldest makes room
 _ENCODED: Final = re.compile(rb"%(?:2e|2f|5c|00|25)|\\|//|/\.|;", re.IGNORECASE)  # no honest address of ours has these
@@ -222,7 +223,8 @@ class Guard:
         """Read the body of a POST up to the limit, whether its length was told, told wrong or not told, and return
         a ``receive`` that hands it on. Other requests have no body, whatever they say."""
         told = _all(scope, b"content-length")
-        if any(not length.isdigit() or int(length) > self._most_upload for length in told):
+        most = MOST_WORKBOOK if scope["path"].startswith("/network/") else self._most_upload
+        if any(not length.isdigit() or int(length) > most for length in told):
             raise Refused(413, texts.say("gate.large"))
         large = False
         body, taken, more = b"", 0, scope["method"] == "POST"
@@ -232,7 +234,7 @@ class Guard:
                 break
             piece = message.get("body", b"")
             taken += len(piece)
-            large = large or taken > self._most_upload
+            large = large or taken > most
             body = b"" if large else body + piece
             more = message.get("more_body", False)
         if large:

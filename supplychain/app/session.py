@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 from shiny import App, Inputs, Outputs, Session, reactive, ui
@@ -27,7 +28,11 @@ from supplychain.app.views import answers, pictures, results, shell, side
 from supplychain.app.views.ask import asked
 from supplychain.app.views.render import environment
 from supplychain.app.workspace import Setup, Workspace
-from supplychain.errors import SupplychainError
+from supplychain.case import Case
+from supplychain.errors import SupplychainError, UsageError
+from supplychain.facts.package import read_package
+from supplychain.files import write_new
+from supplychain.network import SupplyNetwork
 from supplychain.report import marks
 
 LOG: Final = logging.getLogger("supplychain.app")
@@ -51,10 +56,11 @@ class Shared:
 
 @dataclass(frozen=True)
 class Upload:
-    """A scenario file that was sent."""
+    """A file that was sent."""
 
     data: bytes
     name: str
+    network: bool  # a workbook of facts, not a scenario
 
 
 @dataclass
@@ -72,6 +78,8 @@ class Live:
     touched: frozenset[side.Pair] = frozenset()  # memberships that the page shows otherwise than the law has them
     wake: asyncio.Event = field(default_factory=asyncio.Event)
     tasks: set[asyncio.Task[None]] = field(default_factory=set)
+    own: dict[str, Workspace] = field(default_factory=dict)  # workbooks that this page opened, by path
+    folder: TemporaryDirectory[str] | None = None  # that holds them
     plans: dict[Key, Advice | Notice | None] = field(default_factory=dict)  # None: being made
     packed: dict[tuple[Key, str], dict[str, bytes] | Notice | None] = field(default_factory=dict)
 
@@ -98,15 +106,49 @@ class Live:
 
     def _after(self, desk: Desk, event: Mapping[str, Any] | Upload) -> Desk:
         try:
+            if isinstance(event, Upload) and event.network:
+                return self._opened(desk, event)
             if isinstance(event, Upload):
-                return state.read(desk, event.data, event.name, self.shared.workspace)
-            return state.handle(desk, event, self.shared.workspace)
+                return state.read(desk, event.data, event.name, self.workspace(desk.work))
+            if event.get("do") == "package":
+                return self._package(desk, str(event.get("value", "")))
+            return state.handle(desk, event, self.workspace(desk.work))
         except Exception as error:
             LOG.error("event failed: %s", where(error))
             return replace(desk, notice=Notice("fault", texts.say("gate.fault")))
 
+    def workspace(self, work: Work) -> Workspace:
+        """Return the packages that the work is about: those of the command, or a workbook that this page opened."""
+        return self.own.get(str(work.setup.network), self.shared.workspace)
+
+    def packages(self) -> list[tuple[str, str]]:
+        """Return the networks that this page may choose from, as (value, label)."""
+        first = self.shared.workspace.base.network.name
+        return [("", first), *((path, Path(path).name) for path in self.own)]
+
+    def _package(self, desk: Desk, value: str) -> Desk:
+        network = Path(value) if value in self.own else self.shared.first.setup.network
+        return state.turned(desk, network, self.own.get(value, self.shared.workspace))
+
+    def _opened(self, desk: Desk, upload: Upload) -> Desk:
+        """Open a workbook that was sent, read by the same reader and checks as everywhere."""
+        name = state.safe_name(upload.name, ".xlsx")
+        try:
+            if not upload.name.lower().endswith(".xlsx"):
+                raise UsageError(texts.say("fault.workbook"))
+            self.folder = self.folder or TemporaryDirectory(prefix="supplychain-")
+            path = Path(self.folder.name) / name
+            write_new(path, upload.data)
+            self.own = {**self.own, str(path): _own(path, self.shared.workspace)}
+        except SupplychainError as error:
+            told = state.notice_of(error)
+            lines = told.lines or (told.title,)
+            title = texts.say("fault.file", name=name)
+            return replace(desk, notice=Notice("fault", title, lines), told=title)
+        return state.turned(desk, path, self.own[str(path)])
+
     def upload(self, upload: Upload) -> None:
-        """Take a scenario file."""
+        """Take a file that was sent."""
         self.waiting.append((0, upload))
         self.wake.set()
 
@@ -127,11 +169,11 @@ class Live:
         task.add_done_callback(self.tasks.discard)
 
     async def _plan(self, key: Key, work: Work) -> None:
-        self.plans[key] = await self._tried(advise, self.shared.workspace, work.setup, work.draft)
+        self.plans[key] = await self._tried(advise, self.workspace(work), work.setup, work.draft)
         self._done("told.planned")
 
     async def _pack(self, key: Key, kind: str, work: Work) -> None:
-        self.packed[key, kind] = await self._tried(packs.SLOW[kind], self.shared.workspace, work)
+        self.packed[key, kind] = await self._tried(packs.SLOW[kind], self.workspace(work), work)
         self._done("told.packed")
 
     def _done(self, told: str) -> None:
@@ -183,11 +225,11 @@ class Live:
         parts = self.parts(desk)
         changed = {name: str(html) for name, html in parts.items() if self.sent.get(name) != html}
         before = frozenset[side.Pair]() if "members" in changed else self.touched
-        return changed, side.moved(desk, self.shared.workspace, before)
+        return changed, side.moved(desk, self.workspace(desk.work), before)
 
     def parts(self, desk: Desk) -> dict[str, str]:
         """Return every part of the page, from what was measured before and what is measured now. Runs in a thread."""
-        workspace, work = self.shared.workspace, desk.work
+        workspace, work = self.workspace(desk.work), desk.work
         notice = desk.notice
         shown: dict[str, str] = {}
         makers: tuple[tuple[str, Callable[[], str]], ...] = (
@@ -195,7 +237,7 @@ class Live:
             ("tools", lambda: shell.tools(desk)),
             ("slots", lambda: shell.slots(desk)),
             ("tabs", lambda: shell.tabs(desk)),
-            ("setup", lambda: side.setup(desk, workspace)),
+            ("setup", lambda: side.setup(desk, workspace, self.packages())),
             ("changes", lambda: side.changes(desk, workspace)),
             ("members", lambda: side.members(desk, workspace)),
             ("add", lambda: side.add(desk, workspace)),
@@ -263,8 +305,21 @@ class Live:
         """The page was closed: nothing more runs for it."""
         for task in list(self.tasks):
             task.cancel()
+        self.own = {}
+        if self.folder is not None:
+            self.folder.cleanup()
         self.plans.clear()
         self.packed.clear()
+
+
+def _own(path: Path, first: Workspace) -> Workspace:
+    """Read a network of one's own, under the law and assumptions that were loaded first; its buyer is the first of its
+    plants, else the state with most demand. Raises InputError with every problem."""
+    network = SupplyNetwork.from_package(read_package(path, "network"))
+    named = sorted(set(network.plants["buyer"]))
+    demand = network.demand.sort_values(["share", "destination"], ascending=[False, True])["destination"].tolist()
+    buyer = next(iter([*named, *demand]), first.base.buyer)
+    return Workspace(Case.make(network, first.base.book, buyer, None, first.base.on, first.base.assumptions))
 
 
 def _remember(table: dict[Any, Any], key: Any, value: Any) -> None:
@@ -284,7 +339,7 @@ def read(workspace: Workspace, setup: Setup, draft: Draft) -> Reading:
 def work_key(work: Work) -> Key:
     """Return what of the work can change a plan or a download."""
     setup, draft = work.setup, work.draft
-    return (setup.buyer, ";".join(setup.products), setup.on, setup.policy, draft.key, draft.title)
+    return (str(setup.network), setup.buyer, ";".join(setup.products), setup.on, setup.policy, draft.key, draft.title)
 
 
 def build(setup: Setup) -> Built:
@@ -319,7 +374,8 @@ def build(setup: Setup) -> Built:
     app.sanitize_error_msg = texts.say("gate.fault")
     routes = app.starlette_app.router.routes
     routes[:] = [route for route in routes if not getattr(route, "path", "").startswith("/session/")]
-    app.starlette_app.router.add_route("/scenario/{session}", _upload(shared), methods=["POST"])
+    app.starlette_app.router.add_route("/scenario/{session}", _upload(shared, False), methods=["POST"])
+    app.starlette_app.router.add_route("/network/{session}", _upload(shared, True), methods=["POST"])
     app.starlette_app.router.add_route("/files/{session}/{name}", _download(shared), methods=["GET"])
     routes.sort(key=lambda route: getattr(route, "path", "") == "")  # the static files come last: they take any path
 
@@ -330,12 +386,12 @@ def build(setup: Setup) -> Built:
     return Built(app, app.ui["html"], close)  # type: ignore[index]
 
 
-def _upload(shared: Shared) -> Any:
+def _upload(shared: Shared, network: bool) -> Any:
     async def upload(request: Request) -> Response:
         live = shared.live.get(request.path_params["session"])
         if live is None:
             return PlainTextResponse(texts.say("gate.missing"), 404)
-        live.upload(Upload(await request.body(), request.query_params.get("name", "")[:120]))
+        live.upload(Upload(await request.body(), request.query_params.get("name", "")[:120], network))
         return PlainTextResponse("", 200)
 
     return upload
@@ -353,7 +409,7 @@ def _download(shared: Shared) -> Any:
             data = made.get(name) if isinstance(made, dict) else None
         else:
             work = live.desk.work
-            data = await shared.quick.run(packs.QUICK[kind], shared.workspace, work)
+            data = await shared.quick.run(packs.QUICK[kind], live.workspace(work), work)
         if data is None:
             return PlainTextResponse(texts.say("gate.missing"), 404)
         headers = {"Content-Disposition": f'attachment; filename="{name}"'}

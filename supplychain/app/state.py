@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, Final
 
 from supplychain.app import forms, texts
@@ -132,6 +133,16 @@ def _setup(desk: Desk, event: Event, workspace: Workspace) -> Desk:
     return desk.did(replace(desk.work, setup=after), texts.say("told.setup", buyer=buyer, on=on))
 
 
+def turned(desk: Desk, network: Path | None, workspace: Workspace) -> Desk:
+    """Return the page after another network was chosen: its own buyer, all products, the same day and drafts."""
+    known = {name for name, _ in workspace.buyers}
+    setup = desk.work.setup
+    buyer = setup.buyer if setup.buyer in known else workspace.base.buyer
+    after = replace(setup, network=network, buyer=buyer, products=())
+    case = workspace.case(after)
+    return desk.did(replace(desk.work, setup=after), texts.say("told.setup", buyer=case.buyer, on=after.on))
+
+
 # The draft
 
 
@@ -228,9 +239,15 @@ def _preset(desk: Desk, event: Event, workspace: Workspace) -> Desk:
     return desk.did(desk.work.edited(draft), texts.say("told.loaded", title=draft.title))
 
 
+def safe_name(name: str, suffix: str) -> str:
+    """Return a file name of our own making for one that was sent: small letters, digits, one suffix."""
+    kept = re.sub(r"[^a-z0-9_-]+", "-", name.lower().removesuffix(suffix)).strip("-_")[:60]
+    return f"{kept or 'file'}{suffix}"
+
+
 def read(desk: Desk, data: bytes, name: str, workspace: Workspace) -> Desk:
     """Return the page after a scenario file was loaded; what is wrong with it is listed and nothing changes."""
-    short = re.sub(r"[^a-z0-9._-]+", "-", name.lower().removesuffix(".toml")).strip("-._")[:60] or "scenario"
+    short = safe_name(name, ".toml").removesuffix(".toml")
     try:
         if not name.lower().endswith(".toml"):
             raise UsageError(texts.say("fault.kind"))

@@ -22,7 +22,7 @@ TEXTS: Final[dict[str, str]] = {
         "This link was used already, or is not the newest one. Press Enter in the terminal in which the application "
         "runs to have a new link."
     ),
-    "gate.large": "The file is larger than the application takes (1 MB).",
+    "gate.large": "The file is larger than the application takes.",
     "gate.cut": "The request broke off.",
     "gate.fault": "Something went wrong inside the application. What was done before is kept; try again.",
     "gate.continue": "Open the application",
@@ -36,6 +36,7 @@ TEXTS: Final[dict[str, str]] = {
     "undo": "Undo",
     "redo": "Redo",
     "none": "–",
+    "place": "place unknown",
     "up_to": "up to {high}",
     "side.open": "Settings",
     "side.label": "Case and scenario",
@@ -80,7 +81,12 @@ TEXTS: Final[dict[str, str]] = {
     # The case
     "setup.title": "Case",
     "setup.network": "Network",
-    "setup.book": "Law",
+    "setup.own": "Open a network of your own",
+    "setup.workbook": "Workbook (.xlsx, at most 16 MB)",
+    "setup.own.hint": (
+        "A template is made by: supplychain init my-network.xlsx. Checked as `supplychain check` does; every problem "
+        "is listed. It stays on this machine and is forgotten when this page closes."
+    ),
     "setup.buyer": "Buyer",
     "setup.on": "Law as of",
     "setup.products": "Products: {chosen} of {all}",
@@ -210,6 +216,7 @@ TEXTS: Final[dict[str, str]] = {
     # Numbers
     "delta.same": "no change",
     "delta.points": "{points} points",
+    "delta.both": "{points}, unknown {more}",
     "delta.unknown": "unknown {points} points",
     "legend.after": "lost even after buying elsewhere",
     "legend.short": "lost in the short run",
@@ -438,10 +445,9 @@ TEXTS: Final[dict[str, str]] = {
     "fault.refused.many": "Not taken: {n} problems",
     "fault.more": "and {count} more",
     "fault.file": "{name} was not loaded",
-    "fault.kind": (
-        "only .toml files are taken here; data packages are given to the command: supplychain app --network FOLDER"
-    ),
-    "fault.large": "The file was not loaded: it is larger than 1 MB.",
+    "fault.kind": ("only .toml files are taken here; a network of your own is opened under Case"),
+    "fault.large": "The file was not loaded: a scenario has at most 1 MB, a workbook 16 MB.",
+    "fault.workbook": "only .xlsx workbooks are taken here; folders are given to the command: --network FOLDER",
     "fault.upload": "The file could not be sent. Try again; reload the page if this happens again.",
     "fault.switch": "This membership cannot be switched on this day.",
     "fault.policy": "There is no such policy.",

@@ -24,6 +24,7 @@ pytest.importorskip("shiny", reason="the application's extra is not installed")
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe is not installed")
 
+from supplychain.cli import run  # noqa: E402
 from supplychain.locate import datasets  # noqa: E402
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -300,6 +301,22 @@ def test_a_saved_scenario_is_loaded_again_and_is_the_file_of_the_command_line(wi
     assert window.page.is_checked(SWITCH) is False
 
 
+def test_a_network_of_ones_own_is_opened_checked_and_left(window: Window, tmp_path: Path) -> None:
+    window.click("#own > summary")
+    bad = tmp_path / "bad.xlsx"
+    bad.write_bytes(b"no workbook")
+    window.page.set_input_files("#workbook", bad)
+    window.page.wait_for_selector("#notice .fault li")
+    good = tmp_path / "mine.xlsx"
+    assert run(["init", str(good), "--quiet"]) == 0
+    window.page.set_input_files("#workbook", good)
+    window.page.wait_for_selector("#package option[selected][value$='mine.xlsx']", state="attached")
+    assert window.page.input_value("#package").endswith("mine.xlsx")
+    assert "known as of" in window.text("#head") or "known only" in window.text("#head")
+    window.click("#undo")
+    assert window.page.input_value("#package") == ""
+
+
 def test_hostile_names_are_words_everywhere(window: Window) -> None:
     for tab in ("overview", "chokes", "network"):
         window.tab(tab)
@@ -375,6 +392,9 @@ def test_pages_pass_axe(window: Window) -> None:
 
 def _grave(window: Window, where: str, part: dict[str, list[list[str]]]) -> list[tuple[str, str, str]]:
     """Serious and critical violations of WCAG 2 A and AA, contrast and labels among them."""
+    window.page.evaluate(  # one row of a long table, one switch of a long list is like the next
+        "document.querySelectorAll('tbody tr:nth-child(n+9), .states li:nth-child(n+9)').forEach(row => row.remove())"
+    )
     rules = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"], "resultTypes": ["violations"]}
     found = axe.Axe().run(window.page, part, rules).response["violations"]
     return [(where, one["id"], one["nodes"][0]["html"][:160]) for one in found if one["impact"] in _GRAVE]

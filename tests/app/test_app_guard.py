@@ -15,7 +15,7 @@ import pytest
 
 uvicorn = pytest.importorskip("uvicorn", reason="the application's extra is not installed")
 
-from supplychain.app.guard import MOST_UPLOAD, Bucket, Guard, Keys, policy  # noqa: E402
+from supplychain.app.guard import MOST_UPLOAD, MOST_WORKBOOK, Bucket, Guard, Keys, policy  # noqa: E402
 from supplychain.app.server import listen, script_hashes  # noqa: E402
 from supplychain.errors import EnvironmentFault, UsageError  # noqa: E402
 
@@ -252,6 +252,9 @@ def test_uploads_are_limited_whatever_their_length_says(running):
         "POST", "/scenario/x", body=piece + piece + b"0\r\n\r\n", Origin=own, Transfer_Encoding="chunked"
     )
     assert whole[0] == 413
+    assert running.send("POST", "/network/x", Origin=own, Content_Length=str(MOST_WORKBOOK + 1))[0] == 413
+    book = running.send("POST", "/network/x", body=2 * piece + b"0\r\n\r\n", Origin=own, Transfer_Encoding="chunked")
+    assert book[0] == 200
     fits = running.send("POST", "/scenario/x", body=piece + b"0\r\n\r\n", Origin=own, Transfer_Encoding="chunked")
     assert fits[::2] == (200, "inside 1000000")
 

@@ -2,6 +2,7 @@
 (function () {
   "use strict";
 
+  const LARGEST = { scenario: 1e6, network: 16e6 }; // bytes; the server holds the same limits
   const SLOW = 180; // milliseconds without an answer before the page says that it is working
   const root = document.documentElement;
   let counter = 0;
@@ -303,9 +304,9 @@
     if (!file) return;
     const session = window.Shiny.shinyapp.config.sessionId;
     root.setAttribute("data-slow", "1");
-    let status = 0;
+    let status = file.size > LARGEST[box.dataset.upload] ? 413 : 0;
     try {
-      const answer = await fetch(`scenario/${session}?name=${encodeURIComponent(file.name)}`, {
+      const answer = status ? { status } : await fetch(`${box.dataset.upload}/${session}?name=${encodeURIComponent(file.name)}`, {
         method: "POST",
         body: file,
         headers: { "Content-Type": "application/octet-stream" },

@@ -10,6 +10,7 @@ from supplychain.app import texts
 from supplychain.app.explain import row_of
 from supplychain.app.views.ask import what
 from supplychain.app.views.render import known, part, rows, safe_address
+from supplychain.network import UNKNOWN_PLACE
 from supplychain.report.language import ENGLISH
 
 if TYPE_CHECKING:
@@ -150,6 +151,10 @@ def _cell(name: str, value: Any) -> dict[str, Any]:
         return {"words": texts.say("none"), "link": ""}
     if isinstance(value, pd.Timestamp):
         return {"words": ENGLISH.day(value), "link": ""}
+    if name == "status":
+        return {"words": texts.TEXTS.get(f"law.status.{value}", str(value)), "link": ""}
+    if value == UNKNOWN_PLACE:
+        return {"words": texts.say("place"), "link": ""}
     if name in _PERCENT and isinstance(value, (int, float)):
         return {"words": ENGLISH.percent(float(value), 1), "link": ""}
     if isinstance(value, float):

@@ -81,14 +81,20 @@ def delta(row: Any, ends: tuple[str, ...] = ("after", "short"), unknown: bool = 
     """Return how a bracket moved from the case as it is, in points of a percent: worse, better, the same, or only in
     its unknown part."""
     moves = [_move(row, end) for end in ends]
-    if any(moves):
-        words = " / ".join(dict.fromkeys(_points(move) for move in moves))
-        kind = "worse" if max(moves) >= -min(moves) else "better"
-        return {"kind": kind, "words": texts.say("delta.points", points=words)}
-    high = _move(row, f"{ends[-1]}_high") if unknown and f"{ends[-1]}_high" in row else 0.0
-    if high:
-        return {"kind": "open", "words": texts.say("delta.unknown", points=_points(high))}
-    return {"kind": "same", "words": texts.say("delta.same")}
+    last = ends[-1]
+    more = 0.0
+    if unknown and f"{last}_high" in row:
+        more = _move(row, f"{last}_high") - moves[-1]
+        more = more if abs(more) >= 100 * SAME else 0.0
+    if not any(moves):
+        if more:
+            return {"kind": "open", "words": texts.say("delta.unknown", points=_points(more))}
+        return {"kind": "same", "words": texts.say("delta.same")}
+    words = texts.say("delta.points", points=" / ".join(dict.fromkeys(_points(move) for move in moves)))
+    if more:
+        words = texts.say("delta.both", points=words, more=_points(more))
+    kind = "worse" if max(moves) >= -min(moves) else "open" if more > 0 else "better"
+    return {"kind": kind, "words": words}
 
 
 def _move(row: Any, end: str) -> float:
@@ -101,6 +107,8 @@ def _number(value: Any) -> float:
 
 
 def _points(move: float) -> str:
+    if not move:
+        return "0"
     sign = "+" if move > 0 else "\u2212" if move < 0 else "±"
     return f"{sign}{abs(move):.0f}" if abs(move) >= 9.5 else f"{sign}{abs(move):.1f}"
 

@@ -16,10 +16,10 @@ from supplychain.facts.countries import countries
 from supplychain.report.language import ENGLISH
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from supplychain.app.state import Desk
-    from supplychain.app.workspace import Catalogue, Setup, Workspace
+    from supplychain.app.workspace import Catalogue, Workspace
 
 _ORDER: Final = ("plurilateral", "multilateral", "unilateral", "counter-control", "proposed")
 _FIRST: Final = ("w1-iec", "wassenaar")  # what the application is asked about most
@@ -36,26 +36,27 @@ class Moves:
     pairs: frozenset[Pair]
 
 
-def setup(desk: Desk, workspace: Workspace) -> str:
-    """The case: package, buyer, products, day."""
+def setup(desk: Desk, workspace: Workspace, packages: Sequence[tuple[str, str]]) -> str:
+    """The case: package, buyer, products, day. ``packages`` are the networks to choose from, as (value, label)."""
     now = desk.work.setup
-    key = (now.buyer, now.products, now.on)
-    return str(workspace.kept("page of setup", key, lambda: _setup(now, workspace)))
-
-
-def _setup(now: Setup, workspace: Workspace) -> str:
     offered = workspace.products(now.buyer)
     chosen = set(workspace.case(now).products)
-    case = workspace.base
-    return part(
-        "setup",
-        setup=now,
-        network=case.network.name,
-        book=case.book.name,
-        buyers=workspace.buyers,
-        products=[{"item": item, "name": name, "chosen": item in chosen} for item, name in offered],
-        chosen=len(chosen),
-    )
+    book = workspace.base.book
+    network = str(now.network) if str(now.network) in dict(packages) else ""
+
+    def make() -> str:
+        return part(
+            "setup",
+            setup=now,
+            packages=packages,
+            network=network,
+            book=book.name,
+            buyers=workspace.buyers,
+            products=[{"item": item, "name": name, "chosen": item in chosen} for item, name in offered],
+            chosen=len(chosen),
+        )
+
+    return str(workspace.kept("page of setup", (now.buyer, now.products, now.on, tuple(packages)), make))
 
 
 def changes(desk: Desk, workspace: Workspace) -> str:
