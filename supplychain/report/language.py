@@ -88,7 +88,7 @@ class Language:
 
     def tell(self, text: str) -> str:
         """Return a text that another room composed: known as a whole, by a pattern, or as it stands."""
-        known = self.texts.get(text)
+        known = self.texts.get(text) or self.patterns.get(text)
         if known is not None or not self.patterns:
             return text if known is None else known
         for pattern, told in self._compiled:
@@ -117,8 +117,9 @@ class Language:
 
     @cached_property
     def _compiled(self) -> tuple[tuple[re.Pattern[str], str], ...]:
-        """Patterns, the most definite first: those with most words of their own."""
-        order = sorted(self.patterns, key=lambda text: (-len(_PLACEHOLDER.sub("", text)), text))
+        """Patterns with parts that vary, the most definite first: those with most words of their own."""
+        varying = (text for text in self.patterns if _PLACEHOLDER.search(text))
+        order = sorted(varying, key=lambda text: (-len(_PLACEHOLDER.sub("", text)), text))
         return tuple((_pattern(text), self.patterns[text]) for text in order)
 
     def name(self, kind: str, identifier: str, english: str) -> str:

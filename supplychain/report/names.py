@@ -45,7 +45,7 @@ class Names:
         return self.language.state(code)
 
     def organisation(self, organisation: str) -> str:
-        return self.organisations.get(organisation) or organisation
+        return self.language.tell(self.organisations.get(organisation) or organisation)
 
     def regime(self, regime: str) -> str:
         return self.language.name("regime", regime, self.regimes.get(regime) or regime)

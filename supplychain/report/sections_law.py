@@ -145,6 +145,7 @@ def annex_section(findings: Findings) -> Section:
         state=[names.state(code) for code in bears["imposing"]],
         regime_words=[names.regime(regime) for regime in bears["regime"]],
         policy_words=[say(words.POLICY.get(policy, policy)) for policy in bears["policy"]],
+        measured=[language.tell(str(measure)) for measure in bears["measure"]],
         period=[_period(row, language) for row in bears.to_dict("records")],
     )
     columns = [
@@ -152,7 +153,7 @@ def annex_section(findings: Findings) -> Section:
         Column("state", say("State")),
         Column("regime_words", say("Regime"), "small"),
         Column("instrument", say("Instrument"), "small", wide=True),
-        Column("measure", say("Measure"), "small", wide=True),
+        Column("measured", say("Measure"), "small", wide=True),
         Column("policy_words", say("Policy"), "small"),
         Column("period", say("In force"), "small"),
         Column("flows", say("Flows"), "number", say("flows of this case to which it applies")),
