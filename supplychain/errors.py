@@ -5,11 +5,13 @@ Exit codes: 0 done, 1 our bug, 2 usage, 3 input refused, 4 no proven answer, 5 e
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from dataclasses import dataclass, field
 from typing import Any
 
 SHOWN_LENGTH = 80  # longest cell value that a message shows
+_STEERING = re.compile("[\x7f-\x9f\xad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]")
 
 
 class SupplychainError(Exception):
@@ -46,6 +48,15 @@ def shown(value: object, length: int = SHOWN_LENGTH) -> str:
     cut = text[: length + 1]
     escaped = "".join(c if _plain(c) else c.encode("unicode_escape").decode("ascii") for c in cut[:length])
     return escaped if len(text) <= length else f"{escaped}… ({len(text):,} characters)"
+
+
+def json_shown(text: str) -> str:
+    """Return JSON in which characters that could steer a terminal or reverse text are escapes; the data stay the same.
+
+    >>> json_shown('"a' + chr(0x9B) + '31m"')
+    '"a\\u009b31m"'
+    """
+    return _STEERING.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
 
 
 def _plain(character: str) -> bool:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from supplychain.cli.options import Format
-from supplychain.errors import UsageError
+from supplychain.errors import UsageError, json_shown
 from supplychain.files import replace_file
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "＝", "＋", "－", "＠")
 def show_record(record: Mapping[str, Any], form: Format = Format.table, output: Path | None = None) -> None:
     """Write one record: fields one under another for people, one JSON object, or a table of one row."""
     if form is Format.json:
-        write_text(json.dumps(plain(record), ensure_ascii=False, indent=2) + "\n", output)
+        write_text(json_shown(json.dumps(plain(record), ensure_ascii=False, indent=2)) + "\n", output)
     elif form is Format.table:
         width = max((len(key) for key in record), default=0)
         lines = [f"{key:<{width}}  {_cell(value)}" for key, value in record.items()]
@@ -60,7 +60,7 @@ def show_table(
     if form is Format.json:
         rows = [plain(dict(zip(table.columns, row, strict=True))) for row in table.itertuples(index=False, name=None)]
         body: Any = {**plain(record), "rows": rows} if record is not None else rows
-        write_text(json.dumps(body, ensure_ascii=False, indent=2) + "\n", output)
+        write_text(json_shown(json.dumps(body, ensure_ascii=False, indent=2)) + "\n", output)
     elif form is Format.csv:
         write_text(csv_text(table), output)
     elif form is Format.parquet:
@@ -217,7 +217,8 @@ def _width() -> int:
 def write_text(text: str, output: Path | None) -> None:
     """Write ``text`` to standard output, or whole to the file ``output``."""
     if output is None:
-        sys.stdout.write(text)
+        # On a terminal no text of the data may act; a file or a pipe gets every character.
+        sys.stdout.write(visible(text) if sys.stdout.isatty() else text)
         sys.stdout.flush()
     else:
         replace_file(output, text.encode("utf-8"))

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from supplychain.errors import json_shown
 from supplychain.facts.countries import countries
 from supplychain.facts.package import Package
 from supplychain.files import check_free, make_folder, replace_file
@@ -83,6 +84,6 @@ def _feature(kind: str, identity: str, country: str, row: dict[Any, Any]) -> dic
 def write_geojson(package: Package, path: Path, *, overwrite: bool = False) -> None:
     """Write the sites of a package as GeoJSON."""
     check_free(path, overwrite)
-    text = json.dumps(site_features(package), ensure_ascii=False, indent=1) + "\n"
+    text = json_shown(json.dumps(site_features(package), ensure_ascii=False, indent=1)) + "\n"
     make_folder(path.parent)
     replace_file(path, text.encode())

@@ -14,7 +14,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from supplychain.errors import UsageError
+from supplychain.errors import UsageError, json_shown
 from supplychain.facts.raw import guard
 from supplychain.facts.workbook import write_workbook
 from supplychain.facts.write import csv_bytes
@@ -56,7 +56,7 @@ def _bytes(kind: str, tables: Mapping[str, pd.DataFrame], about: Mapping[str, An
         return write_workbook(described, arrays)
     if suffix == ".json":
         rows = {name: pa.table(columns).to_pylist() for name, columns in arrays.items()}
-        return (json.dumps({**described, **rows}, ensure_ascii=False, indent=2) + "\n").encode()
+        return (json_shown(json.dumps({**described, **rows}, ensure_ascii=False, indent=2)) + "\n").encode()
     if suffix == ".csv":
         return csv_bytes({name: _text(column) for name, column in last.items()})
     sink = pa.BufferOutputStream()
