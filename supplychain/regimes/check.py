@@ -7,6 +7,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import date
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -184,7 +185,7 @@ def _versions(frame: pd.DataFrame, places: _Places, problems: Problems) -> None:
     versions = frame.assign(_row=range(len(frame)))[(frame["rule"] != "").to_numpy(bool)]
     for rule, part in versions.sort_values(["rule", "from"], kind="stable").groupby("rule", sort=True):
         rows = part.to_dict("records")
-        for before, after in zip(rows, rows[1:], strict=False):
+        for before, after in pairwise(rows):
             end, start = before["to"], after["from"]
             spot = places("controls", int(after["_row"]), "from")
             told = f"{rule}: {before['control']}, {after['control']}"

@@ -12,7 +12,7 @@ import pandas as pd
 
 from supplychain.regimes import destinations, reach
 from supplychain.regimes.book import RegimeBook
-from supplychain.regimes.codes import CONDITIONAL, EVERYTHING, MAYBE, NO, YES, normal, relation
+from supplychain.regimes.codes import CONDITIONAL, EVERYTHING, MAYBE, NO, WHOLE_LIST, YES, normal, relation
 from supplychain.regimes.coverage import PREFIX
 from supplychain.regimes.evaluate import UNHELD, Buyers, Clauses, Content, Frame, Item, Sellers, clauses, read_item
 from supplychain.regimes.flows import UNKNOWN_PLACE, Flows, read_flows
@@ -29,9 +29,9 @@ class Explanation:
     """What the law says of one flow and why.
 
     determination: the row of `Determinations.table`. controls: one row per control whose codes concern the item:
-    control, imposing, regime, verdict, policy, then one sentence for each clause (CLAUSES), citation and links; the
-    strictest verdict first. others: how many controls of the book are on other items. warnings: what concerns the
-    whole answer.
+    control, imposing, regime, verdict, policy, about (what it is on), then one sentence for each clause (CLAUSES),
+    citation, links and note (doubts of the facts); the strictest verdict first. others: how many controls of the book
+    are on other items. warnings: what concerns the whole answer.
     """
 
     flow: Mapping[str, str]
@@ -76,7 +76,7 @@ def explain(
         rows = [told.row(rule, position) for position, rule in enumerate(item.rules)]
         # Law that is not held and could not concern the flow is nothing that was considered.
         rows = [row for row in rows if row["verdict"] != VERDICTS[NO] or not row["control"].startswith(PREFIX)]
-    columns = ["control", "imposing", "regime", "verdict", "policy", *CLAUSES, "citation", "links"]
+    columns = ["control", "imposing", "regime", "verdict", "policy", "about", *CLAUSES, "citation", "links", "note"]
     controls = pd.DataFrame(rows, columns=[*columns, "_order"])
     controls = controls.sort_values(["_order", "control"], kind="stable").drop(columns="_order").reset_index(drop=True)
     return Explanation(
@@ -92,8 +92,8 @@ def explain(
 
 def _codes(rule: Rule) -> str:
     """Return the codes of a rule, long ones cut."""
-    shown = rule.codes if len(rule.codes) <= 6 else (*rule.codes[:5], f"and {len(rule.codes) - 5} more")
-    return ", ".join(shown)
+    words = [f"every entry of {code[:-2]}" if code.endswith(f":{WHOLE_LIST}") else code for code in rule.codes]
+    return ", ".join(words if len(words) <= 6 else (*words[:5], f"and {len(words) - 5} more"))
 
 
 class _Teller:
@@ -122,6 +122,8 @@ class _Teller:
             "regime": rule.regime,
             "verdict": "excepted" if lifted else VERDICTS[verdict],
             "policy": "" if control is None else control["licence_policy"],
+            "about": "" if control is None else control["item"],
+            "note": "" if control is None else control["note"],
             "item": self._item(rule, best, worst),
             "in_force": self._force(control, found),
             "destination": self._destination(rule, found),
@@ -232,7 +234,8 @@ class _Teller:
         tight = "; destination in E:1 or E:2" if self.frame.scope(TIGHTER)[0] == YES else ""
         stated = f"controlled content {said}" if any(term.kind != "fdp" for term in rule.terms) else ""
         if any(term.kind == "fdp" for term in rule.terms):
-            stated += f"{', ' if stated else ''}direct product of {direct}"
+            made = f"direct product of {direct}" if direct != "not stated" else "whose direct product it is, not stated"
+            stated += f"{', ' if stated else ''}{made}"
         return f"{SAID[int(found.abroad[0])]}: {facts}. Here: {stated}{tight}"
 
     def _exception(self, rule: Rule, found: Clauses) -> str:
@@ -286,7 +289,9 @@ def text(told: Explanation) -> str:
     for row in (row for row in rows if row["verdict"] != VERDICTS[NO]):
         policy = f", {row['policy']}" if row["policy"] else ""
         lines += ["", f"{row['control']}: {row['verdict'].upper()} ({row['imposing'] or 'any state'}{policy})"]
+        lines += [f"    {row['about']}"] if row["about"] else []
         lines += [f"    {name.replace('_', ' '):<12} {row[name]}" for name in CLAUSES if row[name] != "none"]
+        lines += [f"    {'note':<12} {row['note']}"] if row["note"] else []
         lines.append(f"    {'citation':<12} {row['citation']}")
         lines += [f"    {'':<12} {link}" for link in dict.fromkeys(row["links"])]
     away = [row for row in rows if row["verdict"] == VERDICTS[NO]]

@@ -188,8 +188,9 @@ def cite(row: Mapping[Any, Any], regimes: dict[str, str]) -> str:
     """Return the citation of a control: instrument, regime, days in force, sources."""
     start = "proposed, undated" if pd.isna(row["from"]) else f"from {row['from']:%Y-%m-%d}"
     if not pd.isna(row["suspended_from"]):
-        until = "" if pd.isna(row["suspended_to"]) else f" to {row['suspended_to']:%Y-%m-%d}"
-        start += f", suspended {row['suspended_from']:%Y-%m-%d}{until}"
+        back = row["suspended_to"]
+        until = "" if pd.isna(back) else f", in force again from {back:%Y-%m-%d}"
+        start += f", suspended from {row['suspended_from']:%Y-%m-%d}{until}"
     return f"{row['instrument']} [{regimes.get(row['regime'], row['regime'])}; {start}; sources {row['source']}]"
 
 
