@@ -42,7 +42,8 @@ def rows(quick: bool) -> list[Row]:
     workspace = Workspace.load(setup)
     workspace.warm(setup)
     begun = time.perf_counter() - start
-    measured, planned = [], []
+    measured: list[float] = []
+    planned: list[float] = []
     start = time.perf_counter()
     advise(workspace, setup, Draft())
     plan_as_is = time.perf_counter() - start

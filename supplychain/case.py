@@ -268,7 +268,7 @@ class Case:
     @cached_property
     def nowhere(self) -> Flags:
         """Which offers (K,) go to a place that nobody recorded."""
-        return self.compiled.market_place[self.compiled.offer_market] == len(self.compiled.places) - 1
+        return np.asarray(self.compiled.market_place[self.compiled.offer_market] == len(self.compiled.places) - 1)
 
     @cached_property
     def _deciding(self) -> tuple[pd.Categorical, pd.Categorical]:

@@ -409,9 +409,9 @@ def after_resourcing(
     wanted = shared > NO_LOSS if short_run is None else (shared > NO_LOSS) & (short_run > NO_LOSS)
     for t, horizon in enumerate(horizons):
         models: dict[tuple[int, float], FlowModel] = {}
-        for b in np.flatnonzero(wanted[:, :, t].any(axis=0)):
+        for b in np.flatnonzero(wanted[:, :, t].any(axis=0)).tolist():
             known: dict[tuple[Any, ...], LossAfter] = {}
-            for v in np.flatnonzero(wanted[:, b, t]):
+            for v in np.flatnonzero(wanted[:, b, t]).tolist():
                 market, share = int(markets[v]), 1.0 if demand is None else float(demand[v])
                 # Wherever it is wanted, an item whose own offers are hit alike is lost alike.
                 offers = slice(int(compiled.offer_start[market]), int(compiled.offer_start[market + 1]))
@@ -427,7 +427,7 @@ def after_resourcing(
                 found = _at_plant(known[key], compiled, -1 if needs is None else int(needs[v]), float(horizon))
                 if found.loss > NO_LOSS:
                     loss[v, b, t], bound[v, b, t], status[v, b, t] = found.loss, found.bound, found.status
-                    detail[int(v), int(b), t] = found
+                    detail[v, b, t] = found
     return FlowResult(
         shocks.names,
         tuple(map(float, horizons)),

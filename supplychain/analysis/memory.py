@@ -32,7 +32,7 @@ class Memory:
 
     def get(self, key: bytes, make: Callable[[], T]) -> T:
         """Return what is kept under ``key``, made now if it is not."""
-        found = self.find(key)
+        found: T | None = self.find(key)
         if found is None:
             found = make()
             self.keep(key, found)

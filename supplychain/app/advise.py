@@ -123,7 +123,8 @@ def _changes(lines: pd.DataFrame) -> pd.DataFrame:
     moved = last[(last["moved"].abs() > _MOVED) | (last["change"].abs() > _MOVED)]
     order = moved.assign(size=moved["moved"].abs(), old=moved["change"].abs())
     order = order.sort_values(["size", "old", *_KEYS], ascending=[False, False, *[True] * 4], ignore_index=True)
-    return order.drop(columns=["size", "old"])
+    table: pd.DataFrame = order.drop(columns=["size", "old"])
+    return table
 
 
 def _figures(plan: Plan, base: Plan) -> pd.DataFrame:

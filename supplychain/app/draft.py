@@ -46,11 +46,10 @@ class Draft:
     def of(cls, scenario: Scenario) -> Draft:
         """Return the draft of a scenario, with everything that it extends put in."""
         record = dict(scenario.record)
-        raw = tuple(record.pop("action"))
-        on = record.pop("on", None)
-        lists = {name: tuple(record.pop(name)) for name in ("sources", "assumes")}
-        day = date.fromisoformat(on) if on else None
-        return cls(name=scenario.name, on=day, raw=raw, **lists, **record)
+        for name in ("sources", "assumes"):
+            record[name] = tuple(record[name])
+        record["raw"] = tuple(record.pop("action"))
+        return cls(**record | {"name": scenario.name, "on": scenario.on})
 
     @classmethod
     def read(cls, text: str | bytes, name: str = "draft") -> Draft:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from supplychain.analysis.because import Chain, Tracer
@@ -18,7 +19,7 @@ from supplychain.analysis.cascade import cascade
 from supplychain.analysis.elements import members, name_of
 from supplychain.case import Case
 from supplychain.errors import UsageError
-from supplychain.network import Floats, Ints
+from supplychain.network import Floats
 from supplychain.regimes.explain import explain as explain_flow
 from supplychain.shocks import Shocks
 from supplychain.whatif.apply import MEASURES, Applied
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
 KINDS: Final = ("headline", "need", "element", "item", "flow", "control", "source", "line")
 _KIND: Final = {"leave of": "jurisdiction", "all supply of": "jurisdiction", "organisation": "organisation"}
-_NOTHING: Final = 1e-12
+Rows = npt.NDArray[np.integer[Any]]
 _SUPPLY: Final = ["organisation", "site", "year", "quality", "source", "note"]
 _LAW: Final = ["status", "policy", "control"]
 _CONTROL: Final = ["instrument", "item_code", "destination_scope", "end_party", "reach", "from", "to", "suspended_from",
@@ -245,7 +246,7 @@ def _flow(case: Case, what: What) -> list[Level]:
     if not len(found):
         raise UsageError(f"no flow of {supply!r} to {destination!r} in this case")
     offer = int(found[0])
-    flow = {name: str(value) for name, value in case.flows().iloc[offer].items()}
+    flow = {str(name): str(value) for name, value in case.flows().iloc[offer].items()}
     asked = {name: value for name, value in flow.items() if name not in ("supply", "item")}
     told = explain_flow(case.book, asked, case.on, assumptions=case.assumptions.settings)
     answer = pd.DataFrame({"fact": list(told.determination), "value": [str(v) for v in told.determination.values()]})
@@ -285,7 +286,7 @@ def _source(case: Case, what: What) -> list[Level]:
 
 
 def _behind(
-    case: Case, offers: Ints, shocks: Shocks | None, lost: Floats | None, note: str, law: bool = True
+    case: Case, offers: Rows, shocks: Shocks | None, lost: Floats | None, note: str, law: bool = True
 ) -> list[Level]:
     """Return the lines of some flows, their determinations, the controls that apply, and the sources of all."""
     lines = _lines(case, offers, shocks, lost)
@@ -303,7 +304,7 @@ def _behind(
     return [*levels, _sources(case, ids)]
 
 
-def _lines(case: Case, offers: Ints, shocks: Shocks | None, lost: Floats | None) -> pd.DataFrame:
+def _lines(case: Case, offers: Rows, shocks: Shocks | None, lost: Floats | None) -> pd.DataFrame:
     compiled, network = case.compiled, case.network
     seller, market = compiled.offer_supply[offers], compiled.offer_market[offers]
     row = compiled.supply_row[seller]
@@ -337,7 +338,7 @@ def _lines(case: Case, offers: Ints, shocks: Shocks | None, lost: Floats | None)
     return order.drop(columns="_item")
 
 
-def _determinations(case: Case, offers: Ints) -> Level:
+def _determinations(case: Case, offers: Rows) -> Level:
     found = case.determinations
     distinct, count = np.unique(found.index[offers], return_counts=True)
     table = found.distinct.iloc[distinct].reset_index(drop=True)
@@ -349,7 +350,7 @@ def _determinations(case: Case, offers: Ints) -> Level:
     return Level("Determinations", table, note)
 
 
-def _controls(case: Case, offers: Ints, rows: pd.DataFrame) -> pd.DataFrame:
+def _controls(case: Case, offers: Rows, rows: pd.DataFrame) -> pd.DataFrame:
     """Return the controls that apply or may apply to some flows, deciding ones first, with instrument and days."""
     decides = pd.Series(np.asarray(case.determinations.column("control"), dtype=object)[offers]).value_counts()
     keys = ["control", "imposing", "regime", "status", "policy"]
@@ -389,4 +390,5 @@ def _match(table: pd.DataFrame, keys: Mapping[str, Any]) -> Any:
 
 
 def _rows(table: pd.DataFrame, **keys: Any) -> pd.DataFrame:
-    return table[_match(table, keys)].reset_index(drop=True)
+    found: pd.DataFrame = table[_match(table, keys)].reset_index(drop=True)
+    return found

@@ -94,8 +94,7 @@ def measure(workspace: Workspace, setup: Setup, draft: Draft) -> Reading:
     with workspace.lock:
         base = measured(workspace, setup, None)
         now = measured(workspace, setup, draft)
-        reading = _reading(workspace, draft, base, now)
-    return Reading(**reading, seconds=time.perf_counter() - began)
+        return _reading(workspace, draft, base, now, began)
 
 
 def measured(workspace: Workspace, setup: Setup, draft: Draft | None) -> Measured:
@@ -121,20 +120,21 @@ def _judged(case: Case) -> pd.DataFrame:
     return pd.DataFrame({name: np.asarray(found.column(name), object) for name in ("status", "policy")})
 
 
-def _reading(workspace: Workspace, draft: Draft, base: Measured, now: Measured) -> dict[str, object]:
+def _reading(workspace: Workspace, draft: Draft, base: Measured, now: Measured, began: float) -> Reading:
     case = now.applied.case
     assumed = [f"the draft assumes: {text}" for text in draft.assumes]
-    return {
-        "draft": draft,
-        "headline": _beside(now.outlook.headline, base.outlook.headline, ["measure", "horizon"]),
-        "needs": _beside(now.outlook.losses, base.outlook.losses, [*NEED, "measure", "horizon"]),
-        "plants": _beside(now.outlook.plants, base.outlook.plants, ["plant", "measure", "horizon"], LOSSES),
-        "choke_points": choke_table(workspace, base, now),
-        "states": states_table(base, now),
-        "items": items_table(base, now),
-        "links": links_table(case),
-        "warnings": tuple(dict.fromkeys([*case.warnings, *now.applied.warnings, *assumed])),
-    }
+    return Reading(
+        draft=draft,
+        headline=_beside(now.outlook.headline, base.outlook.headline, ["measure", "horizon"]),
+        needs=_beside(now.outlook.losses, base.outlook.losses, [*NEED, "measure", "horizon"]),
+        plants=_beside(now.outlook.plants, base.outlook.plants, ["plant", "measure", "horizon"], LOSSES),
+        choke_points=choke_table(workspace, base, now),
+        states=states_table(base, now),
+        items=items_table(base, now),
+        links=links_table(case),
+        warnings=tuple(dict.fromkeys([*case.warnings, *now.applied.warnings, *assumed])),
+        seconds=time.perf_counter() - began,
+    )
 
 
 def _beside(
@@ -215,8 +215,8 @@ def states_table(base: Measured, now: Measured) -> pd.DataFrame:
     table = pd.concat(frames, axis=1).rename_axis("state").sort_index().reset_index()
     table.insert(1, "name", [country(state).name if is_country(state) else state for state in table["state"]])
     # A state that does not appear makes nothing for the chain, or asks no leave of it.
-    losses = [name for name in table.columns if name.endswith("_short")]
-    return table.fillna(dict.fromkeys(losses, 0.0))
+    shorts = [str(name) for name in table.columns if str(name).endswith("_short")]
+    return table.fillna(dict.fromkeys(shorts, 0.0))
 
 
 def items_table(base: Measured, now: Measured) -> pd.DataFrame:

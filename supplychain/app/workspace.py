@@ -158,20 +158,21 @@ class Workspace:
         live = controls[(controls["from"] <= day) & ~(controls["to"] <= day)]
         bears = set(live["regime"]) | set(exceptions["regime"])
         found = book.members(case.on)
-        holds = {(row.regime, row.jurisdiction): row for row in found[found["role"] != "candidate"].itertuples()}
-        candidates = {(row.regime, row.jurisdiction) for row in found[found["role"] == "candidate"].itertuples()}
+        rows_of: list[dict[str, Any]] = [{str(k): v for k, v in row.items()} for row in found.to_dict("records")]
+        holds = {(row["regime"], row["jurisdiction"]): row for row in rows_of if row["role"] != "candidate"}
+        candidates = {(row["regime"], row["jurisdiction"]) for row in rows_of if row["role"] == "candidate"}
         places = {place for place in case.compiled.places if place in countries()}
         states = sorted({state for _, state in holds} | {state for _, state in candidates} | places)
         rows = []
         for regime in regimes.itertuples():
             national = regime.kind in NATIONAL
             for state in states:
-                row = holds.get((regime.regime, state))
+                row = holds.get((str(regime.regime), state))
                 if row is None and (national or regime.regime not in bears):
                     continue
                 why = "" if regime.regime in bears else "no control of the book follows from membership in it"
-                role = row.role if row is not None else "candidate" if (regime.regime, state) in candidates else ""
-                since = row._3 if row is not None else pd.NaT
+                role = row["role"] if row else "candidate" if (regime.regime, state) in candidates else ""
+                since = row["from"] if row else pd.NaT
                 rows.append(
                     (regime.regime, regime.name, regime.kind, state, row is not None, since, role, not why, why)
                 )
@@ -231,8 +232,10 @@ def _catalogue(workspace: Workspace, setup: Setup) -> Catalogue:
         organisations=[(name, str(makers.get(name) or name)) for name in sorted(known)],
         supplies=[(name, name) for name in sorted(supplies)],
         plants=[(name, name) for name in sorted(set(plants["plant"]))],
-        regimes=[(row.regime, row.name) for row in book.tables["regimes"].itertuples()],
-        controls=[(row.control, f"{row.imposing}: {row.instrument} ({row.standing})") for row in controls.itertuples()],
+        regimes=[(str(row.regime), str(row.name)) for row in book.tables["regimes"].itertuples()],
+        controls=[
+            (str(row.control), f"{row.imposing}: {row.instrument} ({row.standing})") for row in controls.itertuples()
+        ],
         branches=[
             (f"{row.branch}:{row.variant}", f"{row.description}: {row.variant}")
             for row in book.tables["branches"].itertuples()

@@ -142,7 +142,7 @@ class Determinations:
         found: set[str] = set()
         for outcome, start in zip(self.outcomes, self.starts, strict=True):
             own = kinds[(kinds >= start) & (kinds < start + len(outcome.low))] - start
-            hit = (outcome.possible[own] >= MAYBE).any(axis=0)
+            hit: npt.NDArray[np.bool_] = np.asarray((outcome.possible[own] >= MAYBE).any(axis=0))
             found |= {rule.control for rule, touched in zip(outcome.item.rules, hit, strict=True) if touched}
         return frozenset(found)
 
@@ -170,10 +170,9 @@ class Determinations:
         found.insert(0, "flow", flow)
         unheld = np.flatnonzero((found["imposing"] == ORIGIN).to_numpy(bool))
         if len(unheld):
-            whose = np.array(self.places, object)[self.origin[flow[unheld]]]
-            found["imposing"] = found["imposing"].astype(object)
-            found.iloc[unheld, found.columns.get_loc("imposing")] = whose
-            found["imposing"] = found["imposing"].astype("str")
+            imposing = found["imposing"].to_numpy(object).copy()
+            imposing[unheld] = np.array(self.places, object)[self.origin[flow[unheld]]]
+            found["imposing"] = pd.Series(imposing, dtype="str")
         return found
 
     def _distinct(self, name: str) -> Any:
@@ -236,9 +235,9 @@ def determine(
         of_item[key] = rows
         same_as = taken.find(key, rows) if taken is not None else None
         if same_as is not None:
-            outcome, position = same_as
+            outcome, taken_as = same_as
             if outcome is not None:
-                index[rows] = np.where(position >= 0, position + total, 0)
+                index[rows] = np.where(taken_as >= 0, taken_as + total, 0)
                 at[key] = len(outcomes)
                 outcomes.append(outcome)
                 starts.append(total)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, timedelta
 from functools import cached_property, lru_cache
 
 import numpy as np
@@ -145,8 +145,10 @@ def compile_law(tables: Mapping[str, pd.DataFrame], day: date | None = None) -> 
     terms = {text: reach.parse(text) for text in sorted(set(controls["reach"]))}
     coverage = tables["coverage"]
     # One day needs the epochs before it, of it, and after it; the law of the day is the same as in all epochs.
-    whole = _breaks([controls, groups, exceptions, coverage], terms) if day is None else None
-    breaks = np.array([day, day], "datetime64[D]") + np.arange(2) if whole is None else whole
+    if day is None:
+        breaks = _breaks([controls, groups, exceptions, coverage], terms)
+    else:
+        breaks = np.array([day, day + timedelta(days=1)], "datetime64[D]")
     places = places_of(tables)
     frame = _Frame(places, breaks, _groups(groups, places, breaks))
     texts = {

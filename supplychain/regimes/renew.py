@@ -66,7 +66,7 @@ class Kept:
         index = self.index[rows]
         return self._moved(self.outcomes[position]), np.where(index > 0, index - self.starts[position], -1)
 
-    def earlier(self, key: ItemKey, rows: Rows, position: Rows, count: int) -> Earlier | None:
+    def earlier(self, key: ItemKey, rows: Rows, position: npt.NDArray[np.integer[Any]], count: int) -> Earlier | None:
         """Return the outcome of an item that must be judged anew, for what has not changed in it. ``position`` is the
         combination of each of the flows ``rows`` under the new law, of ``count``."""
         at = self.basis.at.get(key, -1)
@@ -140,8 +140,8 @@ def _prints(law: Law, epoch: int, places: Rows) -> dict[RuleKey, bytes]:
         for w in rule.waivers:
             if id(w) not in waivers:
                 parts = [of(array) for array in (w.destination, w.exporter, w.head_office, w.force)]
-                facts = (w.exception, w.name, w.basis, w.effect, w.foreign_made, w.condition)
-                waivers[id(w)] = blake2b(repr((parts, facts)).encode(), digest_size=12).digest()
+                said = (w.exception, w.name, w.basis, w.effect, w.foreign_made, w.condition)
+                waivers[id(w)] = blake2b(repr((parts, said)).encode(), digest_size=12).digest()
             lifts.append(waivers[id(w)])
         facts = (
             rule.regime, rule.imposing, rule.codes, scope(rule.scope), scope(rule.end_party), rule.reach, rule.terms,
