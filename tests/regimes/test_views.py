@@ -53,6 +53,34 @@ def test_the_week_of_the_rule_names_exactly_the_flows_of_its_entries(book: Regim
     assert found.table["flows"].sum() == len(found.flows)
 
 
+def test_the_rule_reaches_each_destination_by_its_group(book: RegimeBook, flows: pd.DataFrame) -> None:
+    """Which destinations each policy of the rule touches, counted from the groups alone, without the engine."""
+    table = views.difference(book, flows, "2024-09-01", "2024-09-10").table
+    american = table[(table["regime"] == "w1-iec") & (table["origin"] == "USA")]
+    members: dict[str, set[str]] = {}
+    for row in pd.read_csv(datasets() / "regimes" / "groups.csv", dtype=str, keep_default_na=False).to_dict("records"):
+        if row["from"] <= "2024-09-10" and not (row["to"] and row["to"] <= "2024-09-10") and row["doubt"] == "false":
+            members.setdefault(row["group"], set()).add(row["jurisdiction"])
+    allied = members["A:1"] | members["A:5"] | members["A:6"]
+    concern = members["D:1"] | members["D:5"]
+    every = set(flows["destination"]) - {"USA"}
+    # Embargoed destinations were refused before; states in doubt of a group are told as a range.
+    stood = {"RUS", "BLR", "CUB", "IRN", "PRK", "SYR"}
+    expected = {
+        "A:1;A:5;A:6": allied,
+        "D:1;D:5": concern,
+        "worldwide-except:A:1;A:5;A:6;D:1;D:5": every - allied - concern,
+    }
+    doubtful = {"CYP", "KHM"}
+    for scope, states in expected.items():
+        touched = set(american.loc[american["scope"] == scope, "destination"])
+        assert touched - doubtful == (states & every) - stood - doubtful, scope
+    policies = american[~american["destination"].isin(doubtful) & american["is"].str.startswith("licence")]
+    told = policies.groupby("scope")["is"].agg(set).to_dict()
+    assert told["A:1;A:5;A:6"] == {"licence (presumption-of-approval)"}
+    assert told["D:1;D:5"] == {"licence (presumption-of-denial)"}
+
+
 def test_days_in_the_wrong_order_are_refused(book: RegimeBook, flows: pd.DataFrame) -> None:
     with pytest.raises(UsageError, match="before"):
         views.difference(book, flows.head(3), "2024-09-10", "2024-09-01")
