@@ -169,7 +169,7 @@ def settle_kernel(
     start, seller, weight, out_start, out_market, out_weight, use_start, user,
     need_start, need_market, kind, table, group, grouped, rank, block, after_start, after,
 ):  # fmt: skip
-    """One shock from node losses `begin`: own[s] lost, base[m] withheld. Returns (market, node losses, passes or -1)."""
+    """One shock on from `begin`: own[s] lost, base[m] withheld. Returns (market losses, node losses, passes or -1)."""
     n, n_blocks = len(own), len(block) - 1
     market, node, pushed = base.copy(), begin.copy(), begin.copy()
     passes, _ = _run(
