@@ -8,7 +8,7 @@ DEV    := $(VENV)/.dev-$(shell cat requirements-dev.lock pyproject.toml 2>/dev/n
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .DELETE_ON_ERROR:
-.PHONY: report app test lint format bench cross-check crash coverage sbom audit lock clean
+.PHONY: report app test lint format bench cross-check fuzz faults crash coverage sbom audit lock clean
 
 report: $(RUN)
 	@$(BIN)/supplychain report $(ARGS)
@@ -34,6 +34,13 @@ bench: $(DEV)
 
 cross-check: $(DEV)
 	@$(BIN)/python -m benchmarks.cross_check $(ARGS)
+
+# 100,000 mutated files through every reader; every corrupted variant of every package.
+fuzz: $(DEV)
+	@$(BIN)/python -m tests.fuzzing $(ARGS)
+
+faults: $(DEV)
+	@$(BIN)/python -m tests.facts.faultkit $(ARGS)
 
 # Fail every write of every command in turn, and kill a writer at 200 random moments: nothing may be half written.
 crash: $(DEV)

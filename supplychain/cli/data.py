@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,7 +13,7 @@ from supplychain.cli.options import Format, Network, Output, OutputFormat, Regim
 if TYPE_CHECKING:
     import pandas as pd
 
-    from supplychain.errors import Problem
+    from supplychain.errors import Problem, Problems
     from supplychain.facts.lookup import Entry
     from supplychain.facts.package import Package
 
@@ -112,7 +112,13 @@ def _read(path: Path, strict: bool, encoding: str = "utf-8") -> Package:
     """Read a package and let the room that uses it say whether it understands every cell."""
     from supplychain.facts.package import read_package
 
-    package = read_package(path, strict=strict, encoding=encoding)
+    def meaning(tables: Mapping[str, pd.DataFrame], problems: Problems, rows: Mapping[str, Any]) -> None:
+        if "controls" in tables:
+            from supplychain.regimes.check import find_faults
+
+            find_faults(tables, problems, rows)
+
+    package = read_package(path, strict=strict, encoding=encoding, also=meaning)
     if package.schema == "regimes":
         from supplychain.regimes.check import check_book
 

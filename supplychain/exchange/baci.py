@@ -106,11 +106,15 @@ def _explain(file: Path, message: str, problems: Problems) -> None:
                 strings_can_be_null=False, column_types=dict.fromkeys(COLUMNS, pa.string())
             ),
         )
+        names = table.column_names
+    except UnicodeDecodeError:
+        problems.add("encoding", "text is UTF-8", "export it as UTF-8", file=file.name, row=1)
+        return
     except pa.ArrowInvalid as error:
         text = str(error).splitlines()[0]
         problems.add("ragged", "every record has the same cells", "was the file cut?", file=file.name, value=text)
         return
-    missing = [name for name in COLUMNS if table.column_names.count(name) != 1]
+    missing = [name for name in COLUMNS if names.count(name) != 1]
     for name in missing:
         rule = f"a BACI file has the columns {', '.join(COLUMNS)}, each once"
         problems.add("column-missing", rule, file=file.name, row=1, column=name)

@@ -40,6 +40,9 @@ def read_comtrade(file: Path, problems: Problems) -> tuple[TradeFlows, dict[str,
     value = numbers(frame, "primaryValue", file.name, problems)
     year = numbers(frame.assign(period=frame["period"].str[:4]), "period", file.name, problems, 1900, 2200)
     weight = numbers(frame, "netWgt", file.name, problems) if "netWgt" in frame else value * np.nan
+    for row in frame.index[(frame["period"] == "").to_numpy(bool)][:25]:
+        rule = "period is a year, or a month as YYYYMM"
+        problems.add("blank", rule, "correct it in the source", file=file.name, row=int(row), column="period")
     went = _sort(frame, value)
     known = places_by_code()
     for column in ("reporterCode", "partnerCode"):

@@ -148,9 +148,9 @@ def _likely(data: bytes) -> str:
 
 
 def _pairs(data: bytes) -> bool:
-    """Do bytes above 127 mostly stand in runs of two or more, as those of Chinese characters do?"""
-    runs = re.findall(rb"[\x80-\xff][\x40-\xff]*", data)
-    return sum(len(run) >= 4 for run in runs) * 2 >= len(runs)
+    """Do most bytes above 127 stand beside another one, as those of Chinese characters do and accented letters not?"""
+    runs = re.findall(rb"[\x80-\xff]+", data)
+    return 4 * sum(len(run) for run in runs if len(run) > 1) > 3 * sum(map(len, runs))
 
 
 def _plain(data: bytes, text: str, name: str, file: str, problems: Problems) -> RawTable | None:

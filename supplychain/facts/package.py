@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Set
+from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from supplychain.errors import Problem, Problems
@@ -30,6 +31,10 @@ STRICT = frozenset(
         "weight-missing",
     }
 )
+
+
+# A check of typed tables that adds its findings, given the row in its file of each record.
+Check = Callable[[Mapping[str, pd.DataFrame], Problems, Mapping[str, np.ndarray]], None]
 
 
 @dataclass(frozen=True)
@@ -57,14 +62,15 @@ def read_package(
     strict: bool = False,
     over: Package | None = None,
     encoding: str = UTF8,
+    also: Check | None = None,
 ) -> Package:
     """Read and check the data package at `path` (a folder, or one .xlsx file).
 
     `schema_name` is "network" or "regimes"; by default the package's datapackage.json says which, or else its tables
     do. With `strict`, faults of form (see STRICT) are refused too. With `over`, the package is meant to be laid over
-    that one: it may leave tables out and refer to the other's rows. CSV tables that are not UTF-8 are in
-    `encoding`. Raises InputError with every fault found, UsageError when there is nothing at `path`, EnvironmentFault
-    when it cannot be read.
+    that one: it may leave tables out and refer to the other's rows. CSV tables that are not UTF-8 are in `encoding`.
+    `also` checks what the tables mean, given with the rows of their records. Raises InputError with every fault found,
+    UsageError when there is nothing at `path`, EnvironmentFault when it cannot be read.
     """
     source = Path(path)
     problems = Problems(strict=strict, strict_codes=STRICT)
@@ -78,6 +84,13 @@ def read_package(
     check_periods(loaded, problems)
     if kind.name == "network":  # the grammar of a regime book is checked by the room that reads it, `regimes`
         rules.check(loaded, problems, over.tables if over else {})
+    if also is not None:
+        found = Problems()
+        also({name: part.frame for name, part in loaded.items()}, found, {n: part.rows for n, part in loaded.items()})
+        for tell, told in ((problems.add, found.errors), (problems.warn, found.warnings)):
+            for problem in told:
+                file = loaded[problem.table].file if problem.table in loaded else problem.file
+                tell(**{**problem.__dict__, "file": file})
     problems.raise_if_any()
     name = contents.descriptor.get("name")
     return Package(

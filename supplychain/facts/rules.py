@@ -16,6 +16,7 @@ from supplychain.facts.cells import SHOWN, report, split_list
 from supplychain.facts.tables import Loaded
 
 TOLERANCE = 0.025  # published shares are rounded: sums up to 1.025 are scaled back with a warning, more is refused
+OLD = 15  # years
 _UNSOURCED = r"^(none|unverified)(;(none|unverified))*$"
 _UNSURE = ("estimate", "assumption")
 
@@ -47,6 +48,8 @@ def check(tables: Tables, problems: Problems, below: Mapping[str, pd.DataFrame] 
     lanes_have_one_end(tables, problems)
     parts_sum_to_one(tables, problems)
     items_are_used(tables, problems)
+    vintages_agree(tables, problems)
+    figures_are_not_old(tables, problems)
 
 
 def weight_shares_sum_to_one(tables: Tables, problems: Problems) -> None:
@@ -337,6 +340,54 @@ def items_are_used(tables: Tables, problems: Problems) -> None:
             column="item",
             value=items.iloc[position],
         )
+
+
+def vintages_agree(tables: Tables, problems: Problems) -> None:
+    """Shares that are added up are of one year: those of an item's weight, of a product's demand, of a content."""
+    for name, key in (("supplies", "item"), ("demand", "item"), ("content", "supply")):
+        loaded = tables[name]
+        frame = loaded.frame
+        dated = frame["share"].notna() & frame["year"].notna()
+        if name == "supplies":
+            dated &= frame["weight"].fillna(False).astype(bool)
+        part = frame.loc[dated.to_numpy(dtype=bool), [key, "year"]]
+        if part.empty:
+            continue
+        newest = part.groupby(key)["year"].transform("max")
+        for position in part.index[(part["year"] != newest).to_numpy(dtype=bool)][:SHOWN]:
+            problems.warn(
+                "vintage-mixed",
+                f"the shares of one {key} are of one year; others of {part[key].loc[position]} are of "
+                f"{newest.loc[position]:.0f}",
+                "take all of them from one year where you can",
+                file=loaded.file,
+                table=name,
+                row=loaded.row(position),
+                column="year",
+                value=f"{part['year'].loc[position]:.0f}",
+            )
+
+
+def figures_are_not_old(tables: Tables, problems: Problems) -> None:
+    """Warn of figures that are more than OLD years older than the newest of the package."""
+    dated = {name: tables[name].frame["year"] for name in ("items", "supplies", "content", "demand", "lanes")}
+    years = pd.concat(list(dated.values()))
+    if years.notna().sum() == 0:
+        return
+    oldest = years.max() - OLD
+    for name, year in dated.items():
+        loaded = tables[name]
+        for position in np.flatnonzero((year < oldest).to_numpy(dtype=bool))[:SHOWN]:
+            problems.warn(
+                "vintage-old",
+                f"figures are at most {OLD} years older than the newest of the package ({years.max():.0f})",
+                "find a newer figure; until then it is taken as it is",
+                file=loaded.file,
+                table=name,
+                row=loaded.row(position),
+                column="year",
+                value=f"{year.iloc[position]:.0f}",
+            )
 
 
 def _sums(loaded: Loaded, mask: np.ndarray, key: list[str], problems: Problems) -> None:

@@ -395,6 +395,11 @@ def of_rows(seed: Seed, table: str, sheet: Sheet) -> Iterator[Variant]:
         if "capacity" in sheet.header:
             edits[group[0], "capacity"] = ""
         yield edit(29, "share blank", "W", edits, group[0], "share")
+        old = {(i, "year"): "1990" for i in group if items[i] == items[group[0]]}
+        if "year" in sheet.header:
+            yield edit(51, "old figures", "W", old, group[0], "year")
+        if "year" in sheet.header and whole is not None:
+            yield edit(51, "years mixed", "W", {(whole, "year"): "2019"}, whole, "year")
         if "unit_cost" in sheet.header:
             yield edit(46, "cost without currency", "R", {(0, "unit_cost"): "5", (0, "currency"): ""}, 0, "currency")
     elif table == "requirements":
