@@ -184,11 +184,11 @@ def test_single_points_of_the_facts_are_named_with_their_law() -> None:
     expected = {
         "euv-scanner by asml": ("nld-sme", "NLD"),
         "euv-optics by carl-zeiss-smt": None,
-        "euv-drive-laser by trumpf": None,
+        "euv-drive-laser by trumpf": ("baseline-lists", "EUU"),
         "mask-inspection-actinic by lasertec": ("jpn-sme-2023", "JPN"),
         "gallium-primary@CHN": ("chn-ga-ge-2023", "CHN"),
         "abf-film@JPN": None,
-        "photoresist-euv@JPN": None,
+        "photoresist-euv@JPN": ("baseline-lists", "JPN"),
         "photoresist-arf@JPN": None,
     }
     for element, law in expected.items():
