@@ -58,6 +58,7 @@ class Desk:
     tab: str = "overview"
     measure: str = "at_leave"
     kind: str = ""  # of choke points; "" is all
+    plant: str = ""  # whose needs are listed; "" is all
     item: str = ""  # in focus in the network
     hold: str = "all"  # what the map shows: all supply, or what needs leave
     asked: tuple[str, ...] = ()  # what is being explained, from the outside in
@@ -341,6 +342,10 @@ def _kind(desk: Desk, event: Event, workspace: Workspace) -> Desk:
     return replace(desk, kind=_text(event, "kind", 30))
 
 
+def _plant(desk: Desk, event: Event, workspace: Workspace) -> Desk:
+    return replace(desk, plant=_text(event, "plant"), focus="needs-title")
+
+
 def _focus(desk: Desk, event: Event, workspace: Workspace) -> Desk:
     name = str(_fields(event).get("item") or _text(event, "item")).strip()[:120]
     known = {item for item, _ in workspace.catalogue(desk.work.setup).items}
@@ -407,6 +412,7 @@ _HANDLERS: Final[dict[str, Callable[[Desk, Event, Workspace], Desk]]] = {
     "tab": _tab,
     "measure": _measure,
     "kind": _kind,
+    "plant": _plant,
     "focus": _focus,
     "hold": _hold,
     "plan": _plan,

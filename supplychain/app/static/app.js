@@ -183,6 +183,9 @@
       if (words.length && any) group.open = true;
       else if (!words.length && box.dataset.was) group.open = group.hasAttribute("data-opened");
     });
+    list.querySelectorAll("section[data-key]").forEach((section) => {
+      section.hidden = words.length > 0 && !section.querySelector("details:not([hidden])");
+    });
     box.dataset.was = words.length ? "1" : "";
     const note = byId(box.dataset.filter + "-none");
     if (note) note.hidden = shown > 0;

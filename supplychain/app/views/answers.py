@@ -35,7 +35,7 @@ _LEVEL_ROWS: Final = 40
 # Which columns of a level stand in the panel; the rest would not fit. A level that is not named shows all of its own.
 _COLUMNS: Final = {
     "Needs": ("item", "plant", "after", "short", "short_high", "weight", "part"),
-    "Why: binding chain": ("rank", "item", "place", "role", "loss", "cause"),
+    "Why: binding chain": ("item", "rank", "place", "role", "loss", "cause"),
     "Lines": ("item", "organisation", "site", "destination", "share", "status", "quality", "source"),
     "Determinations": ("flows", "status", "policy", "citation", "floor", "ceiling", "questions"),
     "Controls": ("control", "imposing", "status", "policy", "instrument", "from", "flows", "source"),

@@ -21,7 +21,7 @@ def asked(text: str) -> What:
     try:
         given = json.loads(text[:_LONGEST])
         kind = given.pop("kind")
-    except (ValueError, KeyError, AttributeError, RecursionError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise UsageError("that cannot be explained") from None
     if kind not in KINDS or any(not isinstance(value, (str, int, float)) for value in given.values()):
         raise UsageError("that cannot be explained")

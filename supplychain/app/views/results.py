@@ -33,7 +33,9 @@ def overview(desk: Desk, reading: Reading) -> str:
         "overview",
         cards=cards,
         changes=_changes(reading),
-        needs=_needs(reading, MEASURES[desk.measure]),
+        plants=_plants(reading, MEASURES[desk.measure]),
+        plant=desk.plant,
+        needs=_needs(reading, MEASURES[desk.measure], desk.plant),
         measure=desk.measure,
         warnings=reading.warnings,
         empty=reading.draft.empty,
@@ -86,8 +88,18 @@ def _item(row: dict[str, Any]) -> dict[str, Any]:
     return {**row, "what": what("item", item=row["item"])}
 
 
-def _needs(reading: Reading, measure: str) -> dict[str, Any]:
+def _plants(reading: Reading, measure: str) -> list[dict[str, Any]]:
+    """Each plant at 12 months: as its worst need, since it needs them all; none for a buyer without plants."""
+    table = reading.plants
+    here = table[(table["measure"] == measure) & (table["horizon"] == 12.0) & (table["plant"] != "")]
+    here = here.sort_values(["short", "plant"], ascending=[False, True])
+    return [{**row, "delta": delta(row)} for row in rows(here)]
+
+
+def _needs(reading: Reading, measure: str, plant: str) -> dict[str, Any]:
     table = reading.needs
+    if plant in set(table["plant"]) - {""}:
+        table = table[table["plant"] == plant]
     here = table[(table["measure"] == measure) & (table["horizon"] == 12.0)].copy()
     changed = _different(here, ("after", "short", "short_high"))
     lost = here["short_high"].fillna(0.0) >= SAME

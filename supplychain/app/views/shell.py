@@ -17,13 +17,15 @@ if TYPE_CHECKING:
 def head(desk: Desk, workspace: Workspace) -> str:
     """Whose case, which day, and how far the law is known."""
     case = workspace.case(desk.work.setup)
+    on = desk.work.draft.on or case.on  # a scenario may speak of a day of its own
     return part(
         "head",
         buyer=dict(workspace.buyers).get(case.buyer, case.buyer),
         needs=len(case.needs),
-        on=case.on,
+        on=on,
+        own_day=on != case.on,
         known_as_of=case.book.known_as_of,
-        aged=case.on > case.book.known_as_of,
+        aged=on > case.book.known_as_of,
         illustrative=case.illustrative,
     )
 

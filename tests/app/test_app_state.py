@@ -1,0 +1,163 @@
+"""Events of a page as plain values: what each does, what is refused, and that nothing else changes then."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+import pytest
+
+from supplychain.app import forms, state, texts
+from supplychain.app.draft import Draft
+from supplychain.app.state import MOST_DRAFTS, Desk, Work, handle, read
+from supplychain.app.views.ask import asked, what
+from supplychain.app.views.render import bar, bracket, delta, safe_address
+from supplychain.app.workspace import Setup, Workspace
+from supplychain.errors import EnvironmentFault, InputError, UsageError
+
+SETUP = Setup(buyer="IND", products=("ai-accelerator",))
+
+
+@pytest.fixture(scope="module")
+def workspace() -> Workspace:
+    return Workspace.load(SETUP)
+
+
+@pytest.fixture
+def desk() -> Desk:
+    return Desk(Work(SETUP, (Draft(title="One", name="one"),)))
+
+
+def test_a_switch_is_a_join_or_a_leave_and_switching_back_leaves_nothing(desk: Desk, workspace: Workspace) -> None:
+    event = {"do": "toggle", "regime": "w1-iec", "state": "KOR"}
+    once = handle(desk, event, workspace)
+    assert once.work.draft.raw == ({"do": "join", "regime": "w1-iec", "states": ["KOR"]},)
+    assert once.told.startswith("KOR is in")
+    assert handle(once, event, workspace).work.draft.empty
+    assert handle(once, {"do": "undo"}, workspace).work == desk.work
+    assert handle(handle(once, {"do": "undo"}, workspace), {"do": "redo"}, workspace).work == once.work
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        {},
+        {"do": "nonsense"},
+        {"do": "toggle", "regime": "w1-iec", "state": "XXX"},
+        {"do": "toggle", "regime": ["x"], "state": {"a": 1}},
+        {"do": "drop", "at": "99"},
+        {"do": "drop", "at": "-1"},
+        {"do": "slot", "at": "7"},
+        {"do": "add", "kind": "nonsense", "fields": {}},
+        {"do": "add", "kind": "outage", "fields": {"items": "no-such-item"}},
+        {"do": "add", "kind": "outage", "fields": "text"},
+        {"do": "add", "kind": "capacity", "fields": {"items": "hbm", "factor": "much"}},
+        {"do": "preset", "fields": {"name": "../../etc/passwd"}},
+        {"do": "assume", "fields": {"name": "no.such", "value": "1"}},
+        {"do": "limit", "fields": {"name": "caps.supplier", "value": "7"}},
+        {"do": "policy", "value": "/etc/passwd"},
+        {"do": "setup", "fields": {"buyer": "<script>", "on": "2026-11-01"}},
+        {"do": "setup", "fields": {"buyer": "IND", "on": "soon"}},
+        {"do": "focus", "item": "no-such-item"},
+        {"do": "slot-name", "fields": {"title": "  "}},
+    ],
+)
+def test_what_no_page_of_ours_sends_is_told_and_changes_nothing(event: dict, desk: Desk, workspace: Workspace) -> None:
+    after = handle(desk, event, workspace)
+    assert after.notice is not None
+    assert after.notice.kind == "fault"
+    assert after.work == desk.work
+
+
+def test_forms_make_the_actions_of_the_scenario_reader(desk: Desk, workspace: Workspace) -> None:
+    given = {
+        "outage": {"sites": "TWN, KOR", "part": "50", "months": "6"},
+        "impose": {"imposing": "KOR", "items": "hbm", "destination": "IND", "policy": "case-by-case"},
+        "suspend": {"regimes": "w1-iec", "to": "2027-01-01"},
+        "lift": {"regimes": "w1-iec"},
+        "branch": {"branch": "us-affiliates-stay:lapse"},
+        "delay": {"factor": "2", "add_days": "30"},
+        "capacity": {"items": "hbm", "factor": "1,5"},
+        "grow": {"item": "hbm", "state": "IND", "add": "10", "until": "2029-01-01"},
+        "stock": {"days": "90"},
+        "qualify": {"items": "hbm", "months": "6"},
+        "demand": {"items": "ai-accelerator", "factor": "1.2"},
+    }
+    assert set(given) == set(forms.BY_WORD)
+    for kind, fields in given.items():
+        after = handle(desk, {"do": "add", "kind": kind, "fields": fields}, workspace)
+        assert after.notice is None, (kind, after.notice)
+        assert after.work.draft.raw[0]["do"] == kind
+        assert Draft.read(after.work.draft.toml()).raw == after.work.draft.raw
+    assert forms.action("outage", given["outage"])["part"] == 0.5
+
+
+def test_a_form_names_every_answer_that_is_missing() -> None:
+    with pytest.raises(InputError) as refused:
+        forms.action("impose", {"policy": "embargo"})
+    assert len(refused.value.problems) == 3
+
+
+def test_four_scenarios_at_most(desk: Desk, workspace: Workspace) -> None:
+    for _ in range(MOST_DRAFTS - 1):
+        desk = handle(desk, {"do": "slot-new"}, workspace)
+    assert [draft.title for draft in desk.work.drafts] == ["One", "Scenario 2", "Scenario 3", "Scenario 4"]
+    assert handle(desk, {"do": "slot-new"}, workspace).notice is not None
+    assert len(handle(desk, {"do": "slot-drop"}, workspace).work.drafts) == 3
+
+
+def test_an_upload_is_checked_by_the_scenario_reader(desk: Desk, workspace: Workspace) -> None:
+    for data, name in ((b"\xff\xfe", "a.toml"), (b"title = 1", "a.toml"), (b"title = 'x'", "a.exe"), (b"", "a.toml")):
+        after = read(desk, data, name, workspace)
+        assert after.notice is not None
+        assert after.work == desk.work
+    good = read(desk, b'title = "T"\n[[action]]\ndo = "outage"\nsites = ["TWN"]\n', "../../x/My File.toml", workspace)
+    assert good.work.draft.title == "T"
+    assert good.work.draft.name == "x-my-file"
+    assert state.safe_name("..", ".xlsx") == "file.xlsx"
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"kind": "os"}', '{"kind": "item", "item": {"a": 1}}', "[" * 400])
+def test_questions_are_read_strictly(text: str) -> None:
+    with pytest.raises(UsageError):
+        asked(text)
+    assert asked(what("item", item='<"x">')).keys == {"item": '<"x">'}
+
+
+def test_numbers_are_written_in_one_way() -> None:
+    row = {"after": 0.1, "short": 0.2, "short_high": 0.5, "base_after": 0.1, "base_short": 0.3, "base_short_high": 0.5}
+    assert delta(row) == {"kind": "open", "words": "0 / −10 points, unknown +10"}  # better is not said of the unknown
+    assert delta({**row, "short_high": 0.4})["kind"] == "better"
+    assert delta({**row, "short": 0.3})["kind"] == "same"
+    assert bracket(float("nan"), 0.04) == "up to 4\u00a0%"
+    assert bracket(None, None) == texts.say("none")
+    assert "<svg" in bar(row)
+    assert "<svg" in bar({"after": float("nan"), "short": 0.2})
+
+
+@pytest.mark.parametrize(
+    "address", ["javascript:alert(1)", "data:text/html,x", "file:///etc/passwd", " vbscript:x", None]
+)
+def test_only_web_pages_become_links(address: str | None) -> None:
+    assert safe_address(address) == ""
+    assert safe_address("https://example.org") == "https://example.org"
+
+
+def test_every_text_can_be_filled() -> None:
+    for key, text in texts.TEXTS.items():
+        assert text.strip(), key
+        assert (f"{key[:-4]}.many" in texts.TEXTS) if key.endswith(".one") else True
+
+
+def test_without_shiny_the_way_to_install_it_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    from supplychain.app import server
+
+    for name in [name for name in sys.modules if name.split(".")[0] == "shiny" or name.endswith("app.session")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "shiny", None)
+    with pytest.raises(EnvironmentFault, match=r"supplychain\[app\]"):
+        server.prepare(SETUP)
+
+
+def test_questions_are_json() -> None:
+    assert json.loads(what("item", item="hbm")) == {"kind": "item", "item": "hbm"}
