@@ -49,6 +49,8 @@ def test_data_and_models_are_inside(installed: Path) -> None:
     for name in ("semiconductors", "regimes", "reference"):
         assert (data / "datasets" / name / "datapackage.json").is_file()
     assert list((data / "models").rglob("*.toml"))
+    assert (installed / "supplychain" / "report" / "texts" / "zh.toml").is_file()
+    assert (data / "datasets" / "reference" / "names_zh.csv").is_file()
 
 
 def test_determination_away_from_the_checkout(installed: Path) -> None:

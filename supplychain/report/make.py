@@ -140,6 +140,7 @@ def make(request: Request, output: Path | None, step: Callable[[str], None]) -> 
     from supplychain.case import Case
     from supplychain.report.gather import gather
     from supplychain.solve import ledger
+    from supplychain.sourcing.policy import load_policy
 
     case = Case.load(
         network=request.network,
@@ -154,7 +155,7 @@ def make(request: Request, output: Path | None, step: Callable[[str], None]) -> 
         findings = gather(case, request.policy, step)
     key = None
     if request.redact:
-        findings, key = redact(findings, case, request.own_policy)
+        findings, key = redact(findings, case, load_policy(str(request.policy)) if request.own_policy else None)
     findings = findings.spoken(language(request.language))
     files = formats.files(document(findings), findings.tables, request.formats, step)
     step("writing")

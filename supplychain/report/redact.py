@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
     from supplychain.case import Case
     from supplychain.report.findings import Findings
+    from supplychain.sourcing.policy import Policy
 
 MASK = "[redacted]"  # for a name inside a text of the law: a code there would tell what it stands for
 KEY_COLUMNS = ("kind", "code", "id", "name")
@@ -65,6 +66,8 @@ _ORDER = {
     "plan_relaxed": ("rule",),
     "plan_qualifications": ("supply",),
     "sources": ("source",),
+    "need_flows": ("item", "plant", "destination", "origin", "treatment", "imposing"),
+    "stocks": ("item", "plant", "destination", "week"),
 }
 
 
@@ -123,8 +126,8 @@ def asked(path: Path) -> dict[str, Any]:
     return dict(found)
 
 
-def key_of(case: Case, policy: str, own_policy: bool) -> Key:
-    """Return the codes of a case; ``policy`` is the name of the plan's policy, ``own_policy`` says it is the user's."""
+def key_of(case: Case, policy: Policy | None = None) -> Key:
+    """Return the codes of a case; ``policy`` is one of the user's own."""
     network, tables = case.network, _tables(case)
     makers = dict(zip(network.organisations["organisation"], network.organisations["name"], strict=True))
     parents = set(network.organisations["parent"]) if "parent" in network.organisations else set()
@@ -140,7 +143,7 @@ def key_of(case: Case, policy: str, own_policy: bool) -> Key:
         "buyer": {} if case.is_country else {case.buyer: case.buyer},
         "source": {s: str(t) for s, t in zip(sources["source"], sources["title"], strict=True) if s not in book},
         "network": {network.name: network.name},
-        "policy": {policy: policy} if own_policy else {},
+        "policy": {policy.name: policy.title} if policy is not None else {},
     }
     secret = _secret(tables)
     rows = [row for kind, names in known.items() for row in _coded(kind, names, secret)]
@@ -174,15 +177,13 @@ def _coded(kind: str, names: Mapping[str, str], secret: bytes) -> list[tuple[str
     return [(kind, f"{_PREFIX[kind]}-{at:0{wide}}", name, names[name]) for at, name in enumerate(ranked, 1)]
 
 
-def redact(findings: Findings, case: Case, own_policy: bool) -> tuple[Findings, Key]:
-    """Return the findings with codes for names, and the key; see the module for what is a name."""
-    summary = findings.tables["plan_summary"]
-    figures = dict(zip(summary["figure"], summary["value"], strict=True)) if "figure" in summary else {}
-    key = key_of(case, str(figures.get("policy", "")), own_policy)
+def redact(findings: Findings, case: Case, policy: Policy | None = None) -> tuple[Findings, Key]:
+    """Return the findings with codes for names, and the key; ``policy`` is one of the user's own, if that was asked."""
+    key = key_of(case, policy)
     codes = key.codes
     tables = {name: _table(name, table, key) for name, table in findings.tables.items()}
-    if own_policy:
-        tables["plan_summary"] = _policy(tables["plan_summary"], codes[("policy", str(figures["policy"]))])
+    if policy is not None and "figure" in tables["plan_summary"]:
+        tables["plan_summary"] = _policy(tables["plan_summary"], codes[("policy", policy.name)])
     tables["assumptions"] = _assumptions(tables["assumptions"])
     tables["sources"] = _sources(tables["sources"], set(codes.values()), key)
     data = {str(problem) for problem in case.network.package.warnings} if case.network.package else set()

@@ -9,6 +9,7 @@ import re
 import shutil
 import stat
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +26,7 @@ from supplychain.report.language import language
 from supplychain.report.make import Request, document, key_path, make
 from supplychain.report.redact import MASK, Key, asked, redact
 from supplychain.report.verify import verify
+from supplychain.sourcing.policy import load_policy
 
 # Words of ours, or of a format, that are also ids or names in the bundled data.
 OURS = {"apple", "screen", "illustrative", "other"}
@@ -37,7 +39,7 @@ def quiet(_: str) -> None:
 
 @pytest.fixture(scope="module")
 def redacted(findings: Findings, case: Case) -> tuple[Findings, Key]:
-    return redact(findings, case, own_policy=False)
+    return redact(findings, case)
 
 
 def texts(name: str, data: bytes) -> str:
@@ -126,11 +128,11 @@ def test_codes_hang_on_the_whole_content_and_on_nothing_else(
     findings: Findings, case: Case, redacted: tuple[Findings, Key]
 ) -> None:
     key = redacted[1]
-    again, same = redact(findings, case, own_policy=False)
+    again, same = redact(findings, case)
     assert same.table.equals(key.table)
     other = case.with_(on="2024-09-10")
-    assert redact(findings, other, own_policy=False)[1].table.equals(key.table)
-    bundled = redact(findings, Case.bundled(products=["wf6"]), own_policy=False)[1]
+    assert redact(findings, other)[1].table.equals(key.table)
+    bundled = redact(findings, Case.bundled(products=["wf6"]))[1]
     shared = key.table.merge(bundled.table, on=["kind", "id"])
     assert (shared["code_x"] == shared["code_y"]).mean() < 0.1
     assert again.buyer == "B-001"
@@ -142,6 +144,16 @@ def test_a_name_in_the_text_of_the_law_is_masked_not_coded() -> None:
     key = Key(pd.DataFrame(rows, columns=["kind", "code", "id", "name"]))
     assert key.clear("coherent light sources of SK hynix", MASK) == f"{MASK} light sources of {MASK}"
     assert key.clear("hbm.sk-hynix.kor; sky; task; SK") == "hbm.O-003.kor; sky; task; O-002"
+
+
+def test_a_policy_without_a_plan_is_not_named_either(findings: Findings, case: Case) -> None:
+    own = load_policy("cheapest").model_copy(update={"name": "zeta-rules", "title": "Rules of Zeta"})
+    said = replace(findings, no_plan="policy Rules of Zeta: no plan for acme-fab-7", warnings=("zeta-rules",))
+    told, _ = redact(said, case, own)
+    assert re.fullmatch(r"policy R-001: no plan for P-\d{3}", told.no_plan)
+    assert told.warnings == ("R-001",)
+    figures = told.tables["plan_summary"].set_index("figure")["value"]
+    assert figures["policy_description"] == MASK
 
 
 def test_the_run_its_private_key_and_its_verification(
