@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import sys
+import threading
+from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
 from supplychain.app import forms, state, texts
 from supplychain.app.draft import Draft
+from supplychain.app.jobs import Jobs
 from supplychain.app.state import MOST_DRAFTS, Desk, Work, handle, read
 from supplychain.app.views.ask import asked, what
 from supplychain.app.views.render import bar, bracket, delta, safe_address
@@ -161,3 +166,41 @@ def test_without_shiny_the_way_to_install_it_is_told(monkeypatch: pytest.MonkeyP
 
 def test_questions_are_json() -> None:
     assert json.loads(what("item", item="hbm")) == {"kind": "item", "item": "hbm"}
+
+
+@pytest.mark.parametrize("tab", state.TABS)
+def test_every_page_is_drawn_without_a_browser(tab: str, desk: Desk, workspace: Workspace) -> None:
+    session = pytest.importorskip("supplychain.app.session", reason="the application's extra is not installed")
+    shared = session.Shared(workspace, desk.work, None, None)
+    changed = handle(desk, {"do": "toggle", "regime": "nld-sme", "state": "NLD"}, workspace)
+    shown = replace(changed, tab=tab, asked=(what("headline", measure="at leave", horizon=12.0),))
+    parts = session.Live(SimpleNamespace(id="s"), shared, shown).parts(shown)
+    assert all(parts[name] for name in parts if name != "notice")
+    assert parts["notice"] == ""
+    assert texts.say("failed") not in parts["body"]
+    assert "style=" not in "".join(parts.values())  # the policy of the page allows none
+    assert "onclick" not in "".join(parts.values())
+
+
+def test_a_job_whose_page_was_closed_before_its_turn_never_runs() -> None:
+    ran: list[str] = []
+    busy = threading.Event()
+
+    async def pages() -> str:
+        jobs = Jobs(1, "test")
+        first = asyncio.create_task(jobs.run(lambda: busy.wait(5) and "done"))
+        closed = asyncio.create_task(jobs.run(ran.append, "closed"))
+        last = asyncio.create_task(jobs.run(ran.append, "open"))
+        await asyncio.sleep(0.01)
+        closed.cancel()
+        await asyncio.sleep(0)
+        busy.set()
+        answer = await first
+        await last
+        with pytest.raises(ZeroDivisionError):
+            await jobs.run(lambda: 1 / 0)
+        assert jobs.close(5)
+        return str(answer)
+
+    assert asyncio.run(pages()) == "done"
+    assert ran == ["open"]

@@ -11,6 +11,7 @@ from supplychain.app.explain import What, explain
 from supplychain.app.measure import HORIZON
 from supplychain.app.views.ask import what
 from supplychain.app.views.render import SAME, bracket, delta, part, rows
+from supplychain.app.views.results import different
 from supplychain.locate import datasets
 from supplychain.report import maps, tiers
 from supplychain.report.language import ENGLISH
@@ -40,10 +41,7 @@ def network(desk: Desk, reading: Reading, workspace: Workspace) -> str:
         wording=[_wording(row) for row in rows(items)],
     )
     label = texts.say("network.label", items=len(items))
-    moved = pd.Series(False, items.index)
-    for name in _SHARES:
-        moved |= (items[name] - items[f"base_{name}"].fillna(0.0)).abs() >= SAME
-    order = items.assign(moved=moved, held=items["leave"] + items["denied"])
+    order = items.assign(moved=different(items, _SHARES), held=items["leave"] + items["denied"])
     order = order.sort_values(["moved", "held", "unknown", "item"], ascending=[False, False, False, True])
     return part(
         "network",

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from supplychain.app import texts
@@ -21,11 +23,11 @@ _NEEDS: Final = 60  # rows of the table of needs that are shown
 
 def overview(desk: Desk, reading: Reading) -> str:
     """The headline at three horizons in both measures, beside the case as it is; what changed; needs that lose."""
-    cards = []
+    cards, heads = [], _heads(reading)
     for horizon in HORIZONS:
         figures = []
         for key, measure in MEASURES.items():
-            row = _head(reading, measure, horizon)
+            row = heads[measure, horizon]
             ask = what("headline", measure=measure, horizon=horizon)
             figures.append({"key": key, "row": row, "what": ask, "delta": delta(row)})
         cards.append({"horizon": horizon, "figures": figures})
@@ -44,20 +46,23 @@ def overview(desk: Desk, reading: Reading) -> str:
 
 def summary(reading: Reading) -> str:
     """Return the headline in a sentence, for screen readers."""
-    row = _head(reading, "at leave", 12.0)
+    row = _heads(reading)["at leave", 12.0]
     return texts.say("told.result", now=loss(row), before=loss(row, "base_"))
 
 
-def _head(reading: Reading, measure: str, horizon: float) -> dict[str, Any]:
-    table = reading.headline
-    return rows(table[(table["measure"] == measure) & (table["horizon"] == horizon)])[0]
+Heads = dict[tuple[str, float], dict[str, Any]]
 
 
-def _different(table: pd.DataFrame, names: tuple[str, ...]) -> pd.Series:
-    found = pd.Series(False, table.index)
-    for name in names:
-        found |= (table[name].fillna(0.0) - table[f"base_{name}"].fillna(0.0)).abs() >= SAME
-    return found
+def _heads(reading: Reading) -> Heads:
+    """The rows of the headline by measure and horizon."""
+    return {(str(row["measure"]), float(row["horizon"])): row for row in rows(reading.headline)}
+
+
+def different(table: pd.DataFrame, names: tuple[str, ...]) -> npt.NDArray[np.bool_]:
+    """Which rows moved from the case as it is, in any of the columns, by more than prints as nothing."""
+    now, before = (np.nan_to_num(table[[f"{side}{name}" for name in names]].to_numpy(float)) for side in ("", "base_"))
+    moved: npt.NDArray[np.bool_] = (np.abs(now - before) >= SAME).any(axis=1)
+    return moved
 
 
 def _changes(reading: Reading) -> dict[str, Any]:
@@ -65,14 +70,14 @@ def _changes(reading: Reading) -> dict[str, Any]:
     chokes = reading.choke_points
     items = reading.items
     shares = ("free", "excepted", "leave", "denied", "unknown")
-    moved = items[_different(items, shares)].copy()
+    moved = items[different(items, shares)].copy()
     if len(moved):
         moved["size"] = sum((moved[name] - moved[f"base_{name}"]).abs() for name in shares)
         moved = moved.sort_values(["size", "item"], ascending=[False, True])
     needs = reading.needs
-    hit = needs[_different(needs, ("after", "short", "after_high", "short_high"))]
+    hit = needs[different(needs, ("after", "short", "after_high", "short_high"))]
     states = reading.states
-    held = states[_different(states, ("all_short", "leave_short"))]
+    held = states[different(states, ("all_short", "leave_short"))]
     return {
         "became": rows(chokes[chokes["change"] == "became"]),
         "stopped": rows(chokes[chokes["change"] == "stopped"]),
@@ -101,9 +106,9 @@ def _needs(reading: Reading, measure: str, plant: str) -> dict[str, Any]:
     if plant in set(table["plant"]) - {""}:
         table = table[table["plant"] == plant]
     here = table[(table["measure"] == measure) & (table["horizon"] == 12.0)].copy()
-    changed = _different(here, ("after", "short", "short_high"))
-    lost = here["short_high"].fillna(0.0) >= SAME
-    shown = here[lost | changed].assign(changed=changed)
+    changed = different(here, ("after", "short", "short_high"))
+    lost = np.nan_to_num(here["short_high"].to_numpy(float)) >= SAME
+    shown = here.assign(changed=changed)[lost | changed]
     shown = shown.sort_values(
         ["changed", "after", "short", "plant", "item"], ascending=[False, False, False, True, True]
     )
@@ -152,9 +157,10 @@ def compare(desk: Desk, readings: list[Reading | None]) -> str:
     for number, (draft, reading) in enumerate(zip(desk.work.drafts, readings, strict=True)):
         figures: list[dict[str, Any]] = []
         if reading is not None:
+            heads = _heads(reading)
             for horizon in HORIZONS:
                 for key, measure in MEASURES.items():
-                    row = _head(reading, measure, horizon)
+                    row = heads[measure, horizon]
                     figures.append({"key": key, "horizon": horizon, "row": row, "delta": delta(row)})
         chokes_now = reading.choke_points if reading is not None else pd.DataFrame({"change": []})
         columns.append(
@@ -173,8 +179,9 @@ def compare(desk: Desk, readings: list[Reading | None]) -> str:
     base = next((reading for reading in readings if reading is not None), None)
     before = []
     if base is not None:
+        heads = _heads(base)
         before = [
-            {"key": key, "horizon": horizon, "row": _as_base(_head(base, measure, horizon))}
+            {"key": key, "horizon": horizon, "row": _as_base(heads[measure, horizon])}
             for horizon in HORIZONS
             for key, measure in MEASURES.items()
         ]
