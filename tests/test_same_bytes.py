@@ -24,7 +24,6 @@ BUNDLED = ROOT / "datasets" / "semiconductors"
 ASKED = ("--buyer", "IND", "--product", "quantum-computer", "--quiet", "--format", "json")
 COMMANDS = (
     ("exposure", *ASKED),
-    ("chokepoints", *ASKED),
     ("source", "--product", "ai-accelerator", "--quiet", "--format", "json"),
 )
 

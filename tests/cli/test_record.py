@@ -31,18 +31,14 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 COMMANDS = {
-    "exposure --network net --format csv --output e.csv": "e.csv",
     "exposure --network net --format json --output folder": "folder",
-    "chokepoints --network net --format json --output c.json": "c.json",
     "source --network net --format csv --output s.csv": "s.csv",
     "cutsets --network net --plot c.svg --export t.xml --output c.json --format json": "c.svg",
     "whatif one.toml --network net --page w --output w.json --format json": "w",
     "sweep one.toml --network net --samples 2 --workers 1 --output sw": "sw",
-    "regimes --on 2024-01-01 --output r.json --format json": "r.json",
     "match list.jsonl --network net --output m.csv --format csv": "m.csv",
     "import baci BACI_HS17_Y2022.csv f": "f",
     "export package p --network net": "p",
-    "export plan plan.xlsx --network net": "plan.xlsx",
     "merge net m --onto net --output m.json --format json": "m.json",
     "check net --fix mended": "mended",
 }

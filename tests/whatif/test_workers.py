@@ -13,6 +13,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from supplychain.cli import run
 from supplychain.errors import EnvironmentFault
 from supplychain.report import manifest
 from supplychain.whatif import workers
@@ -48,6 +49,11 @@ def gone(process: int) -> bool:
         return True
 
 
+def listens() -> None:
+    """A shell lets what it runs in the background ignore interrupts, and that is inherited: not so here."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def until(what: object, seconds: float = 60.0) -> None:
     end = time.monotonic() + seconds
     while not what():  # type: ignore[operator]
@@ -63,7 +69,9 @@ def test_a_sweep_stopped_in_any_way_leaves_no_worker_and_is_resumed(tmp_path: Pa
                "--workers", "2", "--output", str(folder), "--quiet"]  # fmt: skip
     done, made = 0, folder / "runs"
     for stop, code in ((signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGKILL, -9)):
-        process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True, start_new_session=True)
+        process = subprocess.Popen(
+            command, cwd=ROOT, stderr=subprocess.PIPE, text=True, start_new_session=True, preexec_fn=listens
+        )
         until(lambda: process.poll() is not None or (made.is_dir() and len([*made.glob("*.json")]) > done))  # noqa: B023
         mine = children(process.pid)
         assert len(mine) >= 2
@@ -108,6 +116,19 @@ def test_a_cluster_on_which_one_run_hangs_gives_the_others_and_lists_it(tmp_path
         assert sorted(store.done) == [0, 2, 3]
 
 
+@pytest.mark.filterwarnings("ignore")
+def test_a_cluster_of_another_version_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("distributed")
+    monkeypatch.setattr(workers, "__version__", "0.0.1")
+    scenario = tmp_path / "one.toml"
+    scenario.write_text(SCENARIO)
+    with (
+        opened(tmp_path / "s", workers_plan(scenario, 1)) as store,  # type: ignore[arg-type]
+        pytest.raises(EnvironmentFault, match=r"workers run version .* this is 0\.0\.1"),
+    ):
+        workers.run_cluster(store, "local", 1)
+
+
 def test_a_cluster_that_does_not_answer_is_a_fault_of_the_machine(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -122,18 +143,19 @@ def test_a_cluster_that_does_not_answer_is_a_fault_of_the_machine(
         workers.run_cluster(store, "tcp://127.0.0.1:9", 1)
 
 
-def test_a_sweep_says_in_its_manifest_what_failed(tmp_path: Path) -> None:
+def test_a_sweep_tells_of_damage_and_locks_taken_over(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     scenario = tmp_path / "one.toml"
     scenario.write_text(SCENARIO)
-    command = [sys.executable, "-m", "supplychain", "sweep", str(scenario), "--network", TEMPLATE, "--samples", "3",
-               "--workers", "1", "--output", str(tmp_path / "s"), "--quiet"]  # fmt: skip
     (tmp_path / "s" / "runs").mkdir(parents=True)
     with opened(tmp_path / "t", workers_plan(scenario, 3)) as store:  # type: ignore[arg-type]
         (tmp_path / "s" / "plan.json").write_bytes(store.plan_file.read_bytes())
     (tmp_path / "s" / ".lock").write_text("999999999")
     (tmp_path / "s" / "runs" / "0000001.json").write_text('{"run": 1, "scen')  # cut short by a crash
-    told = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert told.returncode == 0, told.stderr
+    line = ["sweep", str(scenario), "--network", TEMPLATE, "--samples", "3", "--workers", "1"]
+    assert run([*line, "--output", str(tmp_path / "s")]) == 0
+    told = capsys.readouterr().err
+    assert "taken over" in told
+    assert "0000001.json is damaged" in told
     body = manifest.read(tmp_path / "s")
     assert [one["code"] for one in body["warnings"]] == ["taken-over", "damaged-checkpoint"]
     assert sorted(body["outputs"]) == ["plan.json", "sweep.parquet"]
