@@ -207,6 +207,15 @@ class Frame:
         self.used = np.unique(epoch)
         self._scopes: dict[str, Bytes] = {}
         self._waivers: dict[int, Bytes] = {}  # by identity: the law holds them for longer than this
+        self._judged: dict[tuple[Any, ...], Clauses] = {}
+
+    def judged(self, rule: Rule) -> Clauses:
+        """Return every clause of a rule; rules that differ in nothing but codes and strictness share them."""
+        lifts = tuple(map(id, rule.waivers))
+        key = (rule.home, rule.imposing, rule.scope, rule.end_party, rule.terms, rule.gap, rule.force.tobytes(), lifts)
+        if key not in self._judged:
+            self._judged[key] = clauses(self, rule)
+        return self._judged[key]
 
     def scope(self, text: str) -> Bytes:
         """Return how far the buyer is in a destination scope."""
@@ -448,7 +457,7 @@ def evaluate(frame: Frame, span: int, earlier: Earlier | None = None) -> Outcome
             applies[:, column], lifted[:, column] = old.applies[row, at], old.lifted[row, at]
             by[:, column], why[:, column] = old.by[row, at], old.why[row, at] & ~CODE
             continue
-        found = clauses(frame, rule)
+        found = frame.judged(rule)
         applies[:, column], lifted[:, column], by[:, column] = found.applies, found.lifted, found.by
         why[:, column] = np.where(found.applies >= CONDITIONAL, found.why, np.where(found.spared, ASSUMED, 0))
     full = np.array([rule.level * span + rule.rank for rule in item.rules], np.int64)

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from functools import cached_property, lru_cache
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -150,7 +151,7 @@ def compile_law(tables: Mapping[str, pd.DataFrame], day: date | None = None) -> 
     else:
         breaks = np.array([day, day + timedelta(days=1)], "datetime64[D]")
     places = places_of(tables)
-    frame = _Frame(places, breaks, _groups(groups, places, breaks))
+    frame = _frame(groups, places, breaks)
     texts = {
         *controls["destination_scope"],
         *(t for t in controls["end_party"] if t),
@@ -162,7 +163,7 @@ def compile_law(tables: Mapping[str, pd.DataFrame], day: date | None = None) -> 
     scopes = {text: frame.scope(text) for text in sorted(texts)}
     lists = _issuers(controls)
     territories = {state: frame.territory(state) for state in sorted({*controls["imposing"], *lists.values()})}
-    gaps = _gaps(coverage, groups, frame)
+    gaps = _gaps(coverage, frame)
     scopes |= {gap.scope: Scope((("", "", gap.where),)) for gap in gaps}
     territories |= {gap.key: np.minimum(gap.states, MAYBE).astype(np.int8) for gap in gaps}
     pairs = tables["correspondences"]
@@ -190,19 +191,39 @@ def compile_law(tables: Mapping[str, pd.DataFrame], day: date | None = None) -> 
     )
 
 
-_RECENT: list[tuple[pd.DataFrame, pd.DataFrame, bytes, tuple[held.Gap, ...]]] = []
+# Most books differ in their controls only: what the last few made of tables that they share is remembered.
+_FRAMES: list[tuple[pd.DataFrame, bytes, _Frame]] = []
+_GAPS: list[tuple[pd.DataFrame, _Frame, tuple[held.Gap, ...]]] = []
+_REMEMBERED = 8
 
 
-def _gaps(coverage: pd.DataFrame, groups: pd.DataFrame, frame: _Frame) -> tuple[held.Gap, ...]:
-    """Return the gaps of the coverage. Most books differ in their controls only, so the last few are remembered."""
-    key = repr(list(frame.places)).encode() + frame.breaks.tobytes()
-    for one, other, when, found in tuple(_RECENT):
-        if one is coverage and other is groups and when == key:
-            return found
-    found = held.gaps(coverage, frame.scope_places, frame.window)
-    _RECENT.append((coverage, groups, key, found))
-    del _RECENT[:-8]
-    return found
+def _frame(groups: pd.DataFrame, places: dict[str, int], breaks: npt.NDArray[np.datetime64]) -> _Frame:
+    """Return places, epochs and groups."""
+    key = repr(list(places)).encode() + breaks.tobytes()
+    for table, when, known in tuple(_FRAMES):
+        if table is groups and when == key:
+            return known
+    made = _Frame(places, breaks, _groups(groups, places, breaks))
+    _FRAMES.append((groups, key, made))
+    del _FRAMES[:-_REMEMBERED]
+    return made
+
+
+def _gaps(coverage: pd.DataFrame, frame: _Frame) -> tuple[held.Gap, ...]:
+    """Return the gaps of the coverage."""
+    for table, of, known in tuple(_GAPS):
+        if table is coverage and of is frame:
+            return known
+    made = held.gaps(coverage, frame.scope_places, frame.window)
+    _GAPS.append((coverage, frame, made))
+    del _GAPS[:-_REMEMBERED]
+    return made
+
+
+def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """Return the rows of a table; `DataFrame.to_dict` takes ten times as long over texts."""
+    columns = [frame[name].astype(object).to_list() for name in frame.columns]
+    return [dict(zip(frame.columns, row, strict=True)) for row in zip(*columns, strict=True)]
 
 
 def places_of(tables: Mapping[str, pd.DataFrame]) -> dict[str, int]:
@@ -322,9 +343,9 @@ def _rules(
     synthetic = [*((f"{UNLISTED}:{key}", state) for key, state in sorted(lists.items())), (UNCLASSIFIED, "")]
     below = len(gaps) + len(synthetic)
     rank = {str(control): below + len(order) - place for place, control in enumerate(order["control"])}
-    lifting = _lifts(exceptions, frame, scopes)
+    lifting = _Lifting.of_table(exceptions, frame, scopes)
     found = []
-    for row in controls.to_dict("records"):
+    for row in records(controls):
         codes = tuple(normal(code) for code in row["item_code"].split(";"))
         start, paused = _day(row["from"]), _day(row["suspended_from"])
         idle = np.isnat(start) or row["status"] == "proposed"
@@ -344,7 +365,7 @@ def _rules(
                 level=POLICY_LEVEL[row["licence_policy"]],
                 rank=rank[row["control"]],
                 force=force,
-                waivers=tuple(lift.waiver for lift in lifting if lift.lifts(row["control"], row["regime"], codes)),
+                waivers=lifting.of(row["control"], row["regime"], codes),
                 estimated=row["quality"] in ("estimate", "assumption"),
                 home=row["imposing"],
             )
@@ -388,9 +409,31 @@ def _spared(codes: tuple[str, ...], lifted: tuple[str, ...], barred: tuple[str, 
     return not any(relation(code, other) == YES for code in codes for other in barred)
 
 
+@dataclass(frozen=True, eq=False)
+class _Lifting:
+    """All exceptions in order, by the controls and the regimes that they name."""
+
+    lifts: list[_Lift]
+    places: dict[tuple[str, str], list[int]]
+
+    @classmethod
+    def of_table(cls, exceptions: pd.DataFrame, frame: _Frame, scopes: Mapping[str, Scope]) -> _Lifting:
+        lifts = _lifts(exceptions, frame, scopes)
+        places: dict[tuple[str, str], list[int]] = {}
+        for place, lift in enumerate(lifts):
+            for name in [("control", name) for name in lift.controls] or [("regime", lift.regime)]:
+                places.setdefault(name, []).append(place)
+        return cls(lifts, places)
+
+    def of(self, control: str, regime: str, codes: tuple[str, ...]) -> tuple[Waiver, ...]:
+        """Return what may lift a control."""
+        near = [*self.places.get(("control", control), ()), *self.places.get(("regime", regime), ())]
+        return tuple(self.lifts[at].waiver for at in sorted(near) if self.lifts[at].lifts(control, regime, codes))
+
+
 def _lifts(exceptions: pd.DataFrame, frame: _Frame, scopes: Mapping[str, Scope]) -> list[_Lift]:
     found = []
-    for row in exceptions.sort_values("exception").to_dict("records"):
+    for row in records(exceptions.sort_values("exception")):
         kind, _, tag = row["condition"].partition(":")
         waiver = Waiver(
             exception=row["exception"],

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from hashlib import blake2b
 from typing import Any
 
@@ -36,9 +37,21 @@ class Basis:
     rows: Mapping[ItemKey, Rows]
     at: Mapping[ItemKey, int]
 
-    @property
-    def epoch(self) -> int:
-        return int(self.law.epochs(self.flows.days[:1])[0])
+    @cached_property
+    def prints(self) -> dict[RuleKey, bytes]:
+        """A digest of each rule as it stands on the day."""
+        epoch = int(self.law.epochs(self.flows.days[:1])[0])
+        return _prints(self.law, epoch, np.arange(len(self.law.places)))
+
+    @cached_property
+    def classified(self) -> dict[ItemKey, tuple[bool, tuple[str, ...]]]:
+        """Of each item, whether it was never classified, and all codes that it may stand on."""
+        found = {}
+        for key in self.flows.items.rows:
+            item = self.law.codes.classify(key[0], key[2])
+            codes = {code for group in item.groups for variant in group for code, _ in variant}
+            found[key] = item.unknown, tuple(sorted(codes))
+        return found
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,7 +117,7 @@ def kept(
     if not alike or not set(basis.law.places) <= set(law.places):
         return None
     places = np.array([law.places[code] for code in basis.law.places], np.intp)
-    before = _prints(basis.law, basis.epoch, np.arange(len(places)))
+    before = basis.prints
     after = _prints(law, int(law.epochs(flows.days[:1])[0]), places)
     if before[TIGHT] != after[TIGHT] or basis.law.codes.headed != law.codes.headed:
         return None
@@ -112,7 +125,7 @@ def kept(
     ranks = _ranks(basis.law, law, changed, span)
     if ranks is None:
         return None
-    touched = _touched(basis.law, law, changed, flows)
+    touched = _touched(basis, law, changed, flows)
     return Kept(index, starts, outcomes, basis, touched, span, new_span, ranks, frozenset(changed))
 
 
@@ -165,8 +178,9 @@ def _ranks(old: Law, new: Law, changed: set[RuleKey], span: int) -> npt.NDArray[
     return ranks if (np.diff(stay) > 0).all() else None
 
 
-def _touched(old: Law, new: Law, changed: set[RuleKey], flows: Flows) -> frozenset[ItemKey]:
+def _touched(basis: Basis, new: Law, changed: set[RuleKey], flows: Flows) -> frozenset[ItemKey]:
     """Return the items that a changed rule may meet, or whose codes mean something else now."""
+    old = basis.law
     pairs = {code for code, _ in old.estimated_pairs ^ new.estimated_pairs}
     before, after = old.codes.correspondences, new.codes.correspondences
     pairs |= {code for code in before.keys() | after.keys() if before.get(code) != after.get(code)}
@@ -174,13 +188,13 @@ def _touched(old: Law, new: Law, changed: set[RuleKey], flows: Flows) -> frozens
     for code, implied in old.codes._implied.items():
         if not any(relation(code, left) for left in pairs):
             new.codes._implied.setdefault(code, implied)
-    sides = [_Side.of(law, [rule for rule in law.rules if rule.key in changed]) for law in (old, new)]
+    sides = [_Side.of([rule for rule in law.rules if rule.key in changed]) for law in (old, new)]
     found = set()
     for key in flows.items.rows:
-        text, _, hs6 = key
-        stated = [normal(part) for part in text.split(";") if part.strip()]
+        stated = [normal(part) for part in key[0].split(";") if part.strip()]
         moved = any(relation(code, other) for code in stated for other in (*pairs, *known))
-        if moved or any(side.meets(text, hs6, stated) for side in sides):
+        # An item whose codes mean what they meant stands on the same codes under both laws.
+        if moved or key not in basis.classified or any(side.meets(*basis.classified[key], stated) for side in sides):
             found.add(key)
     return frozenset(found)
 
@@ -189,7 +203,6 @@ def _touched(old: Law, new: Law, changed: set[RuleKey], flows: Flows) -> frozens
 class _Side:
     """Rules of one law that are not in the other, and what codes they are on."""
 
-    law: Law
     codes: frozenset[str]
     every: bool  # one of them is on any item at all
     classified: bool  # one of them is on codes other than customs headings, so on what was never classified too
@@ -197,11 +210,10 @@ class _Side:
     known: dict[str, bool]
 
     @classmethod
-    def of(cls, law: Law, rules: Sequence[Rule]) -> _Side:
+    def of(cls, rules: Sequence[Rule]) -> _Side:
         codes = {code for rule in rules for code in rule.codes}
         plain = {rule.control for rule in rules if not rule.codes}
         return cls(
-            law,
             frozenset(codes),
             any(code.partition(":")[2] == EVERYTHING for code in codes),
             UNCLASSIFIED in plain or any(list_of(code) != HEADINGS for code in codes),
@@ -210,16 +222,11 @@ class _Side:
             {},
         )
 
-    def meets(self, text: str, hs6: str, stated: Sequence[str]) -> bool:
+    def meets(self, unknown: bool, codes: Sequence[str], stated: Sequence[str]) -> bool:
         """May one of the rules concern an item?"""
         if self.every or "" in self.lists or any(list_of(code) in self.lists for code in stated):
             return True
-        if not self.codes:
-            return False
-        item = self.law.codes.classify(text, hs6)
-        if item.unknown and self.classified:
-            return True
-        return any(self._on(code) for group in item.groups for variant in group for code, _ in variant)
+        return bool(self.codes) and ((unknown and self.classified) or any(map(self._on, codes)))
 
     def _on(self, code: str) -> bool:
         if code not in self.known:

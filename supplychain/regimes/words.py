@@ -25,7 +25,18 @@ from supplychain.regimes.evaluate import (
     Item,
     Outcome,
 )
-from supplychain.regimes.law import DESTINATION, EXCEPTED, ORIGIN, POLICIES, STATUSES, UNCLASSIFIED, UNLISTED, Law, Rule
+from supplychain.regimes.law import (
+    DESTINATION,
+    EXCEPTED,
+    ORIGIN,
+    POLICIES,
+    STATUSES,
+    UNCLASSIFIED,
+    UNLISTED,
+    Law,
+    Rule,
+    records,
+)
 
 BREAK = " | "  # between questions, conditions and warnings of one flow
 _DECISIVE = 1 << 12  # beside the bits of evaluate: the rule is among those that decide
@@ -41,7 +52,7 @@ class Wording:
     @classmethod
     def of(cls, law: Law, controls: pd.DataFrame, regimes: pd.DataFrame) -> Wording:
         names = dict(zip(regimes["regime"], regimes["name"], strict=True))
-        rows = {row["control"]: row for row in controls.to_dict("records")}
+        rows = {row["control"]: row for row in records(controls)}
         size = len(law.rules) + 1
         columns = {name: np.full(size, "", object) for name in ("control", "regime", "imposing", "citation")}
         for rule in law.rules:
