@@ -215,6 +215,32 @@ def test_overlay_and_match(capsys: pytest.CaptureFixture[str], tmp_path: Path) -
     assert record(capsys, "match", str(csl))["rows"][0]["decision"] == "proposed"
 
 
+def test_confirmed_matches_become_tags_and_possible_ownership_does_not(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    lists, decided, out = tmp_path / "csl.csv", tmp_path / "decided.csv", tmp_path / "parties"
+    lists.write_text('_id,name,source,alt_names,addresses\n1,Lasertec Corp.,Entity List,,"Yokohama, JP"\n')
+    decided.write_text("organisation,entry,decision,tag,from\nlasertec,1,same,us-entity-list,2024-01-01\n")
+    ask = ["match", str(lists), "--confirmed", str(decided), "--write", str(out)]
+    assert run(ask) == 0
+    capsys.readouterr()
+    written = (out / "organisation_tags.csv").read_text().splitlines()
+    assert written[1].startswith("lasertec,us-entity-list,2024-01-01,,listed,,estimate,none,")
+    assert record(capsys, "overlay", str(out))["rows"][0]["table"] == "organisation_tags"
+    decided.write_text("organisation,entry,decision\nlasertec,1,same\n")
+    assert run(ask) == 3
+    assert "names the tag" in capsys.readouterr().err
+    # A firm that may be held to the threshold, its share not being known, is proposed and never stated.
+    owner = {"id": "L", "schema": "Company", "properties": {"name": ["Listed"], "topics": ["sanction"]}}
+    asset = {"id": "A", "schema": "Company", "properties": {"name": ["Lasertec Corp."], "jurisdiction": ["jp"]}}
+    stake = {"id": "O", "schema": "Ownership", "properties": {"owner": ["L"], "asset": ["A"]}}
+    entities = tmp_path / "entities.json"
+    entities.write_text("".join(json.dumps(row) + "\n" for row in (owner, asset, stake)))
+    decided.write_text("organisation,entry,decision,tag\nlasertec,A,same,us-listed-50pct\n")
+    assert run(["match", str(entities), "--confirmed", str(decided), "--write", str(out)]) == 3
+    assert "ownership counts from 50%" in capsys.readouterr().err
+
+
 def test_determine_answers_at_once() -> None:
     """The first answer of a new process, by processor time: the machine may be busy."""
     words = ["determine", "--item", "3B903", "--from", "USA", "--to", "IND", "--on", "2024-09-10", "--format", "json"]
