@@ -12,6 +12,7 @@ import pandas as pd
 
 from supplychain.analysis.cascade import cascade
 from supplychain.analysis.flow import loss_after
+from supplychain.analysis.needs import need_loss, need_weights
 from supplychain.case import refusals
 from supplychain.errors import UsageError
 from supplychain.shocks import Bound, flows_lost
@@ -30,9 +31,9 @@ class History:
     """A case over a period.
 
     table: one row per month: month (its first day), for each measure the flows that it holds and the short-run loss of
-    the case's needs after 12 months (mean over the needs), each as `_low` (whatever the unknown facts are) and `_high`
-    (if all were adverse); where asked for, after_resourcing_* in the same way, the other end of the bracket;
-    instruments (";" list of controls that started, ended, were suspended or revived since the
+    the case's needs after 12 months (in the buyer's mean, a plant's own stock counted), each as `_low` (whatever the
+    unknown facts are) and `_high` (if all were adverse); where asked for, after_resourcing_* in the same way, the other
+    end of the bracket; instruments (";" list of controls that started, ended, were suspended or revived since the
     month before and concern classified flows of the case), regimes (theirs, with how many controls), known (is the law
     of that month known?).
     """
@@ -79,11 +80,13 @@ def history(
     once = [int(np.argmax(which == number)) for number in range(len(alike))]
     shocks = flows_lost(case.compiled, [names[k] for k in once], [masks[k] for k in once])
     found = cascade(case.compiled, shocks, (HORIZON,), markets=kept, keep_supplies=False)
-    losses = {"loss": found.market_loss[place, :, 0].mean(axis=0)[which]}
+    weight = need_weights(case)
+    short = need_loss(case.compiled, case.needs["need"].to_numpy(), found.market_loss[place], (HORIZON,))
+    losses = {"loss": (weight @ short[:, :, 0])[which]}
     if after:
         step(f"losses after re-sourcing, {len(once)} times")
-        solved = loss_after(case, shocks, (HORIZON,), found.market_loss[place])
-        losses["after_resourcing"] = solved.loss[:, :, 0].mean(axis=0)[which]
+        solved = loss_after(case, shocks, (HORIZON,), short)
+        losses["after_resourcing"] = (weight @ solved.loss[:, :, 0])[which]
     counts = np.array([int(mask.sum()) for mask in masks])
     width = len(BOUNDS) * len(MEASURES)
     columns: dict[str, npt.NDArray[np.float64] | npt.NDArray[np.int64]] = {}

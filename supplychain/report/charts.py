@@ -29,7 +29,7 @@ _SIZE = re.compile(r'viewBox="([^"]+)"')
 
 
 @cache
-def _altair() -> ModuleType:
+def altair_() -> ModuleType:
     import altair
 
     altair.data_transformers.disable_max_rows()
@@ -94,7 +94,7 @@ def svg(chart: Any, label: str, prefix: str) -> Markup:
 
 def brackets(table: pd.DataFrame, label: str, prefix: str, width: int = 330) -> Markup:
     """One bar a row, one column a panel: ``row``, ``panel``, ``after``, ``short_run``, ``high``, ``order``."""
-    alt = _altair()
+    alt = altair_()
     long = pd.concat(
         [
             table.assign(part="1 stays after re-sourcing", start=0.0, end=table["after"]),
@@ -137,7 +137,7 @@ def brackets(table: pd.DataFrame, label: str, prefix: str, width: int = 330) -> 
 
 def horizons(table: pd.DataFrame, label: str, prefix: str, columns: int = 3, language: Language = ENGLISH) -> Markup:
     """Loss over time: ``panel``, ``months``, ``after``, ``short_run``, ``high``; line, dots, and the unknown band."""
-    alt = _altair()
+    alt = altair_()
     base = alt.Chart(table[["panel", "months", "after", "short_run", "high"]]).encode(
         x=alt.X(
             "months:Q",
@@ -165,7 +165,7 @@ def horizons(table: pd.DataFrame, label: str, prefix: str, columns: int = 3, lan
 
 def heat(table: pd.DataFrame, rows: Sequence[str], columns: Sequence[str], label: str, prefix: str) -> Markup:
     """Who controls what: ``row``, ``column``, ``value`` (0..1 needs leave), ``unknown`` (0..1 not determined)."""
-    alt = _altair()
+    alt = altair_()
     shown = table[["row", "column", "value", "unknown"]].copy()
     shown["words"] = [
         ENGLISH.percent(value).replace("\u00a0%", "") if value >= 0.005 else "?" if unknown >= 0.005 else ""
@@ -207,7 +207,7 @@ def cliffs(
     """Dates ahead: ``date`` (ISO text), ``lane`` (the measure), ``what`` (the change, in English), ``how`` (the
     variant, one of ``variants`` from sure to hypothetical, as shown); the axis begins on the day ``start``."""
     say = language.say
-    alt = _altair()
+    alt = altair_()
     shown = table[["date", "lane", "what", "how"]]
     present = [variant for variant in variants if (shown["how"] == variant).any()]
     colours = dict(zip(variants, (marks.INK, marks.ALERT, marks.AMBER, marks.FAINT), strict=False))

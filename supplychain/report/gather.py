@@ -12,15 +12,16 @@ from supplychain.analysis.chokepoints import ChokePoints, choke_points
 from supplychain.analysis.exposure import Exposure, exposure
 from supplychain.analysis.needs import need_weights
 from supplychain.errors import NoAnswer, SupplychainError
-from supplychain.report import cliffs, law, matrix, unknowns
+from supplychain.report import cliffs, law, matrix, studies, unknowns
 from supplychain.report.findings import Findings
 from supplychain.report.names import Names
 from supplychain.sourcing.from_case import problem_from_case
 from supplychain.sourcing.plan import Plan, make_plan
 from supplychain.sourcing.policy import load_policy
+from supplychain.whatif.swings import swings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from supplychain.case import Case
     from supplychain.facts.package import Package
@@ -53,9 +54,11 @@ def gather(case: Case, policy: str | None, step: Callable[[str], None]) -> Findi
     chokes = choke_points(case, KINDS, TOP, (HORIZON,))
     step("sourcing plan")
     plan, refused = _plan(case, (policy,) if policy else DEFAULT_POLICIES)
-    step("arranging the tables")
     results = Results(shown, chokes, plan)
-    tables = _tables(case, results, found)
+    step("leverage, frontier, months, stocks, swings")
+    drawn = _studies(case, results)
+    step("arranging the tables")
+    tables = _tables(case, results, found, drawn)
     addresses = _addresses(case)
     return Findings(
         buyer=case.buyer,
@@ -82,7 +85,24 @@ def _titled(name: str, package: Package | None) -> str:
     return f"{name} {version}".strip()
 
 
-def _tables(case: Case, results: Results, found: pd.DataFrame) -> dict[str, pd.DataFrame]:
+def _studies(case: Case, results: Results) -> dict[str, pd.DataFrame]:
+    """Return the tables that are drawn more than read; each is the whole of what its picture shows."""
+    ranked = states(case, results).dropna(subset="all_short_run")
+    ranked = ranked.sort_values(["all_short_run", "state"], ascending=[False, True])
+    worst = str(ranked["state"].iloc[0]) if len(ranked) and ranked["all_short_run"].iloc[0] > 0 else ""
+    return {
+        "need_flows": studies.need_flows(case),
+        "leverage": studies.leverages(case, HORIZON),
+        "frontier": studies.frontier_points(results.plan),
+        "by_month": studies.by_month(case),
+        "stocks": studies.stocks(case, worst),
+        "swings": swings(case, HORIZON),
+    }
+
+
+def _tables(
+    case: Case, results: Results, found: pd.DataFrame, drawn: Mapping[str, pd.DataFrame]
+) -> dict[str, pd.DataFrame]:
     compiled = case.compiled
     applied = case.determinations.applied
     firm = applied[~applied["conditional"]]
@@ -107,6 +127,7 @@ def _tables(case: Case, results: Results, found: pd.DataFrame) -> dict[str, pd.D
         "chains": chains(shown),
         "controls_by_item": by_state,
         "controls_by_state": controls_by_state(by_state),
+        **drawn,
         **plan_tables(results.plan),
         "cliffs": cliffs.effects(case, cliffs.ahead(case.book.tables, case.on), HORIZON),
         "unknowns": unknowns.table(case, HORIZON),

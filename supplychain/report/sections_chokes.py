@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from supplychain.analysis.chokepoints import SINGLE
 from supplychain.locate import datasets
 from supplychain.report import maps, tiers, words
+from supplychain.report.sections_studies import leverage_figure
 from supplychain.report.view import Column, Figure, Section, Sheet, sheet
 from supplychain.report.words import mark
 
@@ -230,6 +231,7 @@ def map_section(findings: Findings) -> Section:
     label = say("World map of what each state can withhold; the table follows")
     outlines = say("Outlines: Natural Earth; they say nothing about the status of a territory.")
     unknown = float(ranked["all_unknown"].max()) if len(ranked) else 0.0
+    power = leverage_figure(findings)
     return Section(
         "states",
         say("Who can withhold"),
@@ -241,6 +243,7 @@ def map_section(findings: Findings) -> Section:
                 language.join(findings.note(unknown), outlines),
                 "states",
             ),
+            *([power] if power is not None else []),
             sheet(shown, say("States by loss after re-sourcing"), columns, "states"),
         ),
         breaks=True,

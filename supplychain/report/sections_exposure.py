@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from supplychain.report import charts, words
+from supplychain.report.sections_studies import stock_figure
 from supplychain.report.view import Column, Figure, Section, Sheet, sheet
 from supplychain.report.words import mark
 
@@ -207,6 +208,8 @@ def item_section(findings: Findings) -> Section:
                 "curve",
             )
         )
+    stocks = stock_figure(findings)
+    parts += [stocks] if stocks is not None else []
     caption = say("Loss at leave, {months}, by item and plant", months=within)
     by_plant = sheet(rows, caption, columns, "exposure")
     return Section(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from supplychain.report import charts, cliffs, words
+from supplychain.report.sections_studies import flow_figure, month_figure
 from supplychain.report.view import Column, Figure, Section, sheet
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ def control_section(findings: Findings) -> Section:
     labels = {item: words.short(names.item(item), 38) for item in chosen}
     cells = cells.assign(row=cells["item"].map(labels), column=cells["imposing"], value=cells["leave"])
     open_only = int((known.groupby("item")["leave"].max() < 0.005).sum())
-    parts: list[Figure] = []
+    parts = [figure for figure in (flow_figure(findings),) if figure is not None]
     if len(chosen):
         rows = list(dict.fromkeys(labels[item] for item in chosen))
         label = say("Heat map of items by imposing state; the same numbers stand below")
@@ -120,6 +121,7 @@ def cliff_section(findings: Findings) -> Section:
     )
     label = say("Timeline of measures that begin, revive, pause or end; the same days stand below")
     picture = charts.cliffs(points, findings.on.isoformat(), list(variants.values()), label, "c", language)
+    months = month_figure(findings)
     lead = say(
         "Days after {day} on which the law changes by its own terms, or may. Where a suspension ends on an announced "
         "day and what follows is not known, each variant is listed; no forecast is made.",
@@ -130,6 +132,7 @@ def cliff_section(findings: Findings) -> Section:
         say("Dated cliffs ahead"),
         (lead,),
         (
+            *([months] if months is not None else []),
             Figure(say("Measures that change"), picture, caption, "cliffs"),
             sheet(shown, say("Days ahead"), columns, "cliffs"),
         ),

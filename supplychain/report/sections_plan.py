@@ -9,7 +9,8 @@ import pandas as pd
 from supplychain.report import words
 from supplychain.report.catalogue import TABLES
 from supplychain.report.language import ENGLISH, Language
-from supplychain.report.view import Column, Section, Sheet, sheet
+from supplychain.report.sections_studies import frontier_figure, swing_figure
+from supplychain.report.view import Column, Figure, Section, Sheet, sheet
 from supplychain.report.words import mark
 
 if TYPE_CHECKING:
@@ -96,7 +97,10 @@ def sourcing_section(findings: Findings) -> Section:
         "alike and what is unknown of a line counting as refused; they measure the change, and are not the exposure "
         "above."
     )
-    parts: list[Sheet] = [_figures_sheet(findings, plan), _changes(findings)]
+    frontier = frontier_figure(findings)
+    parts: list[Sheet | Figure] = [_figures_sheet(findings, plan)]
+    parts += [frontier] if frontier is not None else []
+    parts.append(_changes(findings))
     if len(findings.tables["plan_qualifications"]):
         parts.append(_qualify(findings))
     parts.append(_threats(findings))
@@ -269,6 +273,7 @@ def unknown_section(findings: Findings) -> Section:
         facts=[say(_FACTS.get(name, name)) for name in quality["table"]],
         kind=[say(words.QUALITY.get(kind, kind)) for kind in quality["quality"]],
     )
+    swings = swing_figure(findings)
     rest_columns = [
         Column("facts", say("Table")),
         Column("kind", say("Quality")),
@@ -284,6 +289,7 @@ def unknown_section(findings: Findings) -> Section:
         say("What is unknown"),
         (lead,),
         (
+            *([swings] if swings is not None else []),
             sheet(shown, say("Facts to find next, the most useful first"), columns, "unknowns", most=20),
             sheet(
                 remainder,

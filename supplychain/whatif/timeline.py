@@ -91,6 +91,33 @@ def timeline(applied: Applied, weeks: int = WEEKS) -> Timeline:
     return Timeline(pd.concat(frames, ignore_index=True), pd.concat(tables, ignore_index=True), _phases(applied, days))
 
 
+@dataclass(frozen=True, eq=False)
+class RunDown:
+    """Stock and loss of each need (N, weeks), at the end of the week: days that the stock would serve alone (NaN where
+    the need holds no stock of its own), part of the need lost."""
+
+    stock_days: Floats
+    loss: Floats
+
+
+def run_down(case: Case, withheld: Floats, weeks: int = 52) -> RunDown:
+    """Return how the needs of a case run down while the parts ``withheld`` of its offers (K,) stay away.
+
+    The same week by week play as a timeline, without law that changes, outages or new capacity.
+    """
+    play = _Play(case)
+    flowing, lacking = play.transmission(withheld)
+    needs, own = case.needs["market"].to_numpy(), case.needs["need"].to_numpy()
+    kept = (own >= 0) & play.consumable[np.maximum(own, 0)] & (play.full[np.maximum(own, 0)] > 0)
+    stock, loss = np.full((len(needs), weeks), np.nan), np.zeros((len(needs), weeks))
+    still = np.zeros(case.compiled.n_supplies)
+    for week in range(weeks):
+        gap, felt = play.pass_week(flowing, lacking, still)
+        loss[:, week] = np.where(own >= 0, felt[np.maximum(own, 0)], gap[needs])
+        stock[:, week] = np.where(kept, play.stock[np.maximum(own, 0)] * DAYS_PER_MONTH, np.nan)
+    return RunDown(stock, loss)
+
+
 def _course(applied: Applied, stands: Sequence[Case], law: _Law, bound: Bound) -> tuple[Floats, Floats]:
     """Return losses of the needs, (N, weeks), and the lowest stock of each need in days, (N,)."""
     case, weeks = stands[0], len(law.of_week)

@@ -1,0 +1,181 @@
+"""Tables behind the pictures of power, cost, time and doubt: flows by who controls them, leverage, frontier, months,
+stocks, swings. One table each, drawn by ``sections_studies`` and written like every other."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from supplychain.analysis.exposure import usual_roles
+from supplychain.analysis.history import history
+from supplychain.analysis.leverage import leverage
+from supplychain.analysis.needs import need_weights
+from supplychain.analysis.refusal import pooled
+from supplychain.errors import NoAnswer
+from supplychain.network import ROLES
+from supplychain.shocks import refuse_all
+from supplychain.sourcing.frontier import frontier
+from supplychain.sourcing.losses import after_resourcing, short_run
+from supplychain.whatif.timeline import run_down
+
+if TYPE_CHECKING:
+    from supplychain.case import Case
+    from supplychain.sourcing.losses import Contracts
+    from supplychain.sourcing.plan import Plan
+    from supplychain.sourcing.problem import Threat
+
+PERMUTATIONS = 400  # random orders of joining where states are too many to be counted out
+POINTS = 5  # of the frontier, both ends included
+BACK, AHEAD = 24, 12  # months
+WEEKS = 52
+RAN_OUT = 0.05  # days: a stock below counts as used up
+_NEED = ["plant", "destination", "item"]
+
+
+def need_flows(case: Case) -> pd.DataFrame:
+    """Return how every need is met, by who controls the flow: parts of all needs, which sum to 1.
+
+    Columns: ``plant, destination, item, category, tier, role, origin`` (site of production, ISO3; blank: not known),
+    ``treatment``: ``leave`` (needs leave, whatever the unknown facts are), ``open`` (may need it), ``place unknown``
+    (where it is made is not known, so neither is the law) or ``free``; ``imposing`` (whose control decides, blank where
+    none does), ``share``. A flow that several states control counts for the one whose control is the strictest.
+    """
+    compiled, needs, weight = case.compiled, case.needs, need_weights(case)
+    frames = []
+    sure, may = case.leave_flows("optimistic"), case.leave_flows("pessimistic")
+    place = compiled.supply_place[compiled.offer_supply]
+    nowhere = place == len(compiled.places) - 1
+    treatment = np.select([sure, nowhere, may], ["leave", "place unknown", "open"], "free")
+    imposing = np.asarray(case.determinations.column("imposing"), dtype=object).astype(str)
+    imposing = np.where(np.isin(treatment, ["leave", "open"]), imposing, "")
+    origin = np.where(nowhere, "", np.array(compiled.places, dtype=object)[place]).astype(str)
+    roles = np.array(ROLES, dtype=object)
+    usual = usual_roles(compiled)
+    for at, need in enumerate(needs.itertuples(index=False)):
+        row = np.arange(compiled.offer_start[need.market], compiled.offer_start[need.market + 1])
+        code = compiled.market_item[need.market]
+        role = compiled.need_role[need.need] if need.need >= 0 else usual[code]
+        frames.append(
+            pd.DataFrame(
+                {
+                    "plant": need.plant,
+                    "destination": need.destination,
+                    "item": need.item,
+                    "role": roles[role],
+                    "origin": origin[row],
+                    "treatment": treatment[row],
+                    "imposing": imposing[row],
+                    "share": weight[at] * compiled.offer_weight[row],
+                }
+            )
+        )
+    table = pd.concat(frames, ignore_index=True)
+    facts = case.network.items[["item", "category", "tier"]]
+    keys = [*_NEED, "category", "tier", "role", "origin", "treatment", "imposing"]
+    table = table.merge(facts, on="item", how="left").fillna({"tier": 99})
+    table["tier"] = table["tier"].astype("int64")
+    return table.groupby(keys, sort=True, as_index=False)["share"].sum().query("share > 0").reset_index(drop=True)
+
+
+def leverages(case: Case, months: float) -> pd.DataFrame:
+    """Return what each state adds to a refusal, over all orders in which states may join: the Shapley value.
+
+    Columns: ``state, alone, last, shapley, low, high`` (95 % interval; equal where every coalition was counted),
+    ``with_unknown, exact, players, orders, refuses`` (all that it makes; only what it controls where lanes say who buys
+    from whom). States in which the buyer has its places do not play.
+    """
+    measure = "all" if pooled(case.compiled) else "controlled"
+    found = leverage(case, months, measure=measure, permutations=PERMUTATIONS, max_size=0)
+    kept = ["state", "alone", "last", "shapley", "low", "high", "with_unknown"]
+    refuses = "all its supply" if measure == "all" else "what it controls"
+    return found.table[kept].assign(exact=found.exact, players=found.players, orders=found.draws, refuses=refuses)
+
+
+def frontier_points(plan: Plan | None) -> pd.DataFrame:
+    """Return what less exposure costs: ``kind, cost, exposure, worst, worst_loss``, cheapest first.
+
+    ``kind``: ``end`` or ``supported`` (points of the frontier: the least cost at their mean exposure over all
+    refusals), ``today`` (buying as today), ``plan`` (the plan of this report). ``worst`` is the refusal with the
+    largest loss, ``worst_loss`` the mean over the needs of what stays unmet after re-sourcing. Empty without a plan.
+    """
+    columns = ["kind", "cost", "exposure", "worst", "worst_loss"]
+    if plan is None:
+        return pd.DataFrame({name: pd.Series([], dtype="str" if name in ("kind", "worst") else "float64")
+                             for name in columns})  # fmt: skip
+    try:
+        found = frontier(plan.problem, plan.policy, POINTS)
+    except NoAnswer:
+        return frontier_points(None)
+    threats = [threat for threat in plan.problem.threats if threat.name in set(found.threats)]
+    own = [
+        {"kind": "today", "cost": plan.costs["today"], **_exposed(plan, plan.before, threats)},
+        {"kind": "plan", "cost": plan.costs["total"], **_exposed(plan, plan.contracts, threats)},
+    ]
+    table = pd.concat([found.table[columns], pd.DataFrame(own)[columns]], ignore_index=True)
+    return table.sort_values(["cost", "kind"], ignore_index=True)
+
+
+def _exposed(plan: Plan, contracts: Contracts, threats: list[Threat]) -> dict[str, object]:
+    loss = {}
+    for threat in threats:
+        after = after_resourcing(plan.problem, contracts, threat)
+        loss[threat.name] = float(np.minimum(after, short_run(plan.problem, contracts, threat)).mean())
+    worst = max(sorted(loss), key=lambda name: loss[name])
+    return {"exposure": float(np.mean(list(loss.values()))), "worst": worst, "worst_loss": loss[worst]}
+
+
+def by_month(case: Case) -> pd.DataFrame:
+    """Return the exposure under the law of the first day of each month, two years back and one ahead.
+
+    Columns: ``month, in_force, in_force_high, at_leave, at_leave_high`` (short-run loss after 12 months; high: unknown
+    facts adverse), ``instruments`` (controls that changed since the month before), ``regimes`` (theirs, with how many
+    controls), ``known`` (is the law of that month known?).
+    """
+    month = np.datetime64(case.on, "M")
+    found = history(case, str(month - BACK), str(month + AHEAD)).table
+    named = {
+        f"loss_{measure}_{end}": f"{measure}{suffix}"
+        for measure in ("in_force", "at_leave")
+        for end, suffix in (("low", ""), ("high", "_high"))
+    }
+    table = found.rename(columns=named)[["month", *named.values(), "instruments", "regimes", "known"]]
+    for measure in ("in_force", "at_leave"):
+        table[f"{measure}_high"] = np.maximum(table[measure], table[f"{measure}_high"])
+    return table
+
+
+def stocks(case: Case, state: str) -> pd.DataFrame:
+    """Return how the stocks of the buyer's needs run down, week by week, while one state refuses all its supply.
+
+    Columns: ``state, plant, destination, item, week, stock_days`` (what is left at the end of the week, in days of full
+    use), ``loss`` (part of the need lost in the week), ``ends`` (week in which the stock is used up; NaN: it lasts).
+    Only needs that hold stock of their own and draw on it.
+    """
+    columns = {"state": "str", **dict.fromkeys(_NEED, "str"), "week": "int64"}
+    columns |= dict.fromkeys(["stock_days", "loss", "ends"], "float64")
+    empty = pd.DataFrame({name: pd.Series([], dtype=kind) for name, kind in columns.items()})
+    if not state:
+        return empty
+    refused = np.asarray(refuse_all(case.compiled, [state]).flow_lost.toarray()[:, 0])
+    found = run_down(case, refused, WEEKS)
+    needs = case.needs
+    full = needs["stock_days"].to_numpy(float)
+    drawn = np.isfinite(found.stock_days[:, -1]) & (found.stock_days.min(axis=1) < full - RAN_OUT)
+    gone = found.stock_days <= RAN_OUT
+    ends = np.where(gone.any(axis=1), gone.argmax(axis=1) + 1.0, np.nan)
+    frames = [
+        pd.DataFrame(
+            {
+                "state": state,
+                **{name: str(needs[name].iloc[at]) for name in _NEED},
+                "week": np.arange(WEEKS + 1),
+                "stock_days": np.append(full[at], found.stock_days[at]),
+                "loss": np.append(0.0, found.loss[at]),
+                "ends": ends[at],
+            }
+        )
+        for at in np.flatnonzero(drawn)
+    ]
+    return pd.concat(frames, ignore_index=True) if frames else empty
