@@ -295,6 +295,7 @@ TEXTS: Final[dict[str, str]] = {
     "chokes.counts": "{became} became one, {stopped} stopped being one, {stays} stay.",
     "chokes.kinds": "Kinds",
     "chokes.all": "All",
+    "chokes.under": "under 5 %",
     "chokes.empty": "Nothing costs 5 % or more after buying elsewhere: there is no choke point for this buyer and day.",
     "turn.became": "became",
     "turn.stopped": "stopped",
@@ -302,8 +303,8 @@ TEXTS: Final[dict[str, str]] = {
     # Pictures
     "network.title": "Network by tier",
     "network.sub": (
-        "The bar beside an item is the share of its supply that needs leave or is refused; {unknown} is not "
-        "determined on average."
+        "The bar beside an item is the share of its supply that needs leave or is refused; {unknown} is not determined "
+        "on average. The dot marks items of which one choke point makes half or more."
     ),
     "network.binding": (
         "The lines are the binding chains of the needs that lose most. Click an item to see what hangs on it."
@@ -394,7 +395,7 @@ TEXTS: Final[dict[str, str]] = {
     "downloads.sub": "For {title} as it stands now.",
     "downloads.report": "Report",
     "downloads.report.sub": (
-        "Report of the case as it is (page, tables, manifest) and the what-if page of the scenarios, in one "
+        "Report of the case as it is (page, tables, manifest) and the what-if page of the scenario, in one "
         "archive. Takes some seconds."
     ),
     "downloads.procurement": "Procurement files",

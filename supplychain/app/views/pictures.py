@@ -27,6 +27,7 @@ _SHARES: Final = ("free", "excepted", "leave", "denied", "unknown")
 _STEPS: Final = 8  # links from the item in focus that are drawn
 _CHAINS: Final = 3  # binding chains that are drawn when no item is in focus
 _LEAVE: Final = "at leave"
+_MOST: Final = 0.5  # share of an item that a choke point must make for the item to bear its mark
 
 
 def network(desk: Desk, reading: Reading, workspace: Workspace) -> str:
@@ -37,7 +38,7 @@ def network(desk: Desk, reading: Reading, workspace: Workspace) -> str:
     chains = _around(reading, focus) if focus else _binding(desk, reading, workspace)
     drawn = items.assign(
         leave=items["leave"] + items["denied"],
-        choke=[item == focus for item in items["item"]] if "choke" not in items else items["choke"].astype(bool),
+        choke=items["item"].isin(_choked(reading, workspace)),
         wording=[_wording(row) for row in rows(items)],
     )
     label = texts.say("network.label", items=len(items))
@@ -70,6 +71,18 @@ def _pairs(pairs: Sequence[tuple[str, ...]]) -> pd.DataFrame:
         for step, item in enumerate(chain)
     ]
     return pd.DataFrame(records, columns=["chain", "step", "item"])
+
+
+def _choked(reading: Reading, workspace: Workspace) -> set[str]:
+    """Items of which the makers or the states that are choke points make half or more, each alone."""
+    table = reading.choke_points[reading.choke_points["change"] != "stopped"]
+    supplies = workspace.base.network.supplies
+    found: set[str] = set()
+    for column, kinds in (("organisation", ["organisation"]), ("site", ["leave of", "all supply of"])):
+        named = table.loc[table["kind"].isin(kinds), "element"]
+        shares = supplies[supplies[column].isin(named)].groupby(["item", column])["share"].sum()
+        found |= set(shares[shares >= _MOST].index.get_level_values("item"))
+    return found
 
 
 def _binding(desk: Desk, reading: Reading, workspace: Workspace) -> pd.DataFrame:

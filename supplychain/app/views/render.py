@@ -98,7 +98,10 @@ def delta(row: Any, ends: tuple[str, ...] = ("after", "short"), unknown: bool = 
 
 
 def _move(row: Any, end: str) -> float:
-    move = (_number(row[end]) - _number(row[f"base_{end}"])) * 100
+    now, before = row[end], row[f"base_{end}"]
+    if not (known(now) and known(before)):
+        return 0.0  # one of them lies below a threshold and was not computed: no change may be read off it
+    move = (_number(now) - _number(before)) * 100
     return move if abs(move) >= 100 * SAME else 0.0
 
 
