@@ -224,11 +224,13 @@ def cliffs(
             title=say("How it comes"),
             sort=present,
             scale=alt.Scale(domain=present, range=[colours[variant] for variant in present]),
+            legend=alt.Legend(orient="bottom", columns=2),
         ),
         shape=alt.Shape(
             "what:N",
             title=say("Change"),
             scale=alt.Scale(domain=[name for name, _ in changes], range=[shape for _, shape in changes]),
+            legend=alt.Legend(orient="bottom", columns=2),
         ),
     )
-    return svg(points.properties(width=520, height=alt.Step(30)), label, prefix)
+    return svg(points.properties(width=500, height=alt.Step(24)), label, prefix)

@@ -25,21 +25,21 @@ _LONGEST_TITLE, _LONGEST_BADGE, _LONGEST_CELL = 160, 40, 600  # characters; the 
 # Rows that are printed; beyond, a line says where the whole table is. Tables that are not named are printed as the page
 # has them: those of plants, the plan's figures, days ahead, assumptions, the list of files, and the sources cited here.
 _ROWS = {
-    "exposure": 10,
-    "because": 8,
-    "split": 8,
-    "choke_points": 17,
+    "exposure": 8,
+    "because": 6,
+    "split": 6,
+    "choke_points": 16,
     "single_sources": 26,
     "states": 12,
     "controls_by_state": 12,
-    "plan_lines": 22,
+    "plan_lines": 18,
     "plan_qualifications": 12,
     "plan_threats": 10,
     "plan_relaxed": 6,
-    "cliffs": 16,
-    "unknowns": 12,
-    "unattributed": 8,
-    "law": 16,
+    "cliffs": 10,
+    "unknowns": 7,
+    "unattributed": 5,
+    "law": 14,
 }
 
 
