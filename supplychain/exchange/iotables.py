@@ -241,7 +241,7 @@ def _pymrio(folder: Path) -> IoTable:
         shape = {name: (str(f["name"]), int(f["nr_header"]), int(f["nr_index_col"])) for name, f in files.items()}
         if not all(1 <= headers <= 20 and 1 <= labels <= 20 for _, headers, labels in shape.values()):
             raise ValueError("nr_header and nr_index_col are numbers from 1 to 20")
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
         rule = "file_parameters.json names each file, its nr_header and nr_index_col"
         problems.add("descriptor", rule, file=described.name, value=error)
         problems.raise_if_any()
@@ -253,8 +253,8 @@ def _pymrio(folder: Path) -> IoTable:
         problems.add("file-missing", "the folder holds the deliveries Z", file=described.name)
     problems.raise_if_any()
     cells, rows, header, digest = _cells(folder / shape["Z"][0], shape["Z"][2] - 1, shape["Z"][1], "\t")
-    pairs = list(zip(*header[:2], strict=True))
-    if [row[:2] for row in rows] != pairs:
+    pairs = list(zip(*header[:2], strict=False))
+    if len({len(line) for line in header[:2]}) > 1 or [row[:2] for row in rows] != pairs:
         rule = "rows and columns of Z are the same regions and sectors, in the same order"
         problems.add("not-io", rule, file=shape["Z"][0])
         problems.raise_if_any()
@@ -320,8 +320,8 @@ def _cells(
     if not columns:
         problems.add("file-empty", "the table has columns of numbers", "export it again", file=path.name, row=1)
         problems.raise_if_any()
-    cells = np.column_stack(columns)
-    keep = np.array([any(row) for row in rows]) & ~np.isnan(cells).all(axis=1)
+    cells = np.column_stack(columns).astype(np.float64)
+    keep = np.array([any(row) for row in rows], dtype=bool) & ~np.isnan(cells).all(axis=1)
     cells, rows = cells[keep], [row for row, good in zip(rows, keep, strict=True) if good]
     if not np.isfinite(cells).all():
         at = np.argwhere(~np.isfinite(cells))[0]
