@@ -20,7 +20,7 @@ WIDTH, HEIGHT = 840.0, 380.0
 _TOP, _BAR, _RIGHT = 26.0, 9.0, 132.0  # above the bars, their width, and what the last labels take
 _LINE = 13.0  # pixels that a label needs
 _GAP = 4.0
-_LETTERS = 25
+_LETTERS = 24  # of a name in the last column; the others take what stands between the bars
 _FILLS = {"leave": "#e08a35", "open": "url(#hatch)", "place unknown": "#b9c1c9", "free": "#dfe9f1"}
 TREATMENTS = {
     "leave": mark("needs leave"),
@@ -142,7 +142,9 @@ def draw(
             )
         )
         name = language.say(
-            "{what} {share}", what=words.short(node.name, _LETTERS), share=language.percent(node.share, 1)
+            "{what} {share}",
+            what=words.short(node.name, _LETTERS if node.column == len(headings) - 1 else int((step - 60) / 5.6)),
+            share=language.percent(node.share, 1),
         )
         parts.append(
             marks.text(

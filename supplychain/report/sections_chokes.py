@@ -130,6 +130,8 @@ def _law(findings: Findings, row: Mapping[Any, Any]) -> str:
     if status in ("", "free"):
         return say("free")
     told = say(words.STATUS.get(status, status))
+    if not row["regime"]:
+        return told
     return say("{status}: {regime}", status=told, regime=findings.names.regime(str(row["regime"])))
 
 

@@ -1,7 +1,13 @@
-"""The network picture: items in columns by tier, all named; colour only where something binds (focus + context)."""
+"""The network picture: items in columns by tier, all named; colour only where something binds (focus + context).
+
+A name is written whole but for what stands in brackets at its end, where no other item is called so; the tip and the
+table hold it in full. A long one takes two lines.
+"""
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
@@ -18,12 +24,15 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _ROW = 11.4  # pixels from item to item
+_SECOND = 8.6  # further pixels for the second line of a name
 _GAP = 9.0  # further pixels before a category's heading
 _COLUMN = 176.0
 _BAR = 22.0  # width of the small bar that shows what needs leave
-_MOST = 52  # items in one column; a tier with more takes several columns
+_MOST = 52  # lines of items in one column; a tier with more takes several columns
 _TOP = 46.0
-_CHARACTERS = 27
+_CHARACTERS = 29
+_BRACKETS = re.compile(r"\s*[(\uff08][^()\uff08\uff09]*[)\uff09]\s*$")
+_PIECES = re.compile(r"[\u2e80-\uffef]|[^\s\u2e80-\uffef]+\s*")  # where a line may end: after a word, or any sign
 _HATCH = "hatch-network"
 TIERS = {
     0: mark("Products"),
@@ -42,6 +51,26 @@ class _Place:
     y: float
 
 
+def names_of(items: pd.DataFrame) -> dict[str, tuple[str, ...]]:
+    """Return the name of every item as one or two lines."""
+    full = {str(item): str(name) for item, name in zip(items["item"], items["name"], strict=True)}
+    bare = {item: _BRACKETS.sub("", name) or name for item, name in full.items()}
+    times = Counter(bare.values())
+    return {item: wrapped(name if times[name] == 1 else full[item], _CHARACTERS) for item, name in bare.items()}
+
+
+def wrapped(text: str, length: int) -> tuple[str, ...]:
+    """Return ``text`` in at most two lines of ``length`` columns; only what does not fit into both is cut."""
+    if words.width(text) <= length:
+        return (text,)
+    first, rest = "", text
+    for piece in _PIECES.finditer(text):
+        if words.width((text[: piece.end()]).rstrip()) > length:
+            break
+        first, rest = text[: piece.end()].rstrip(), text[piece.end() :]
+    return (first, words.short(rest.strip(), length)) if first else (words.short(text, length),)
+
+
 def _columns(items: pd.DataFrame, language: Language) -> list[tuple[str, list[pd.DataFrame]]]:
     """Split the items by tier, and a long tier by whole categories, into columns of about equal length."""
     columns: list[tuple[str, list[pd.DataFrame]]] = []
@@ -49,18 +78,18 @@ def _columns(items: pd.DataFrame, language: Language) -> list[tuple[str, list[pd
     for tier in sorted({int(tier) for tier in ordered["tier"].fillna(99)}):
         inside = ordered[ordered["tier"].fillna(99) == tier]
         blocks = [block for _, block in inside.groupby("category")]
-        pieces = -(-len(inside) // _MOST)
-        target = len(inside) / pieces
+        pieces = -(-int(inside["lines"].sum()) // _MOST)
+        target = inside["lines"].sum() / pieces
         filled = 0
         current: list[pd.DataFrame] = []
         heading = language.say(TIERS[tier]) if tier in TIERS else language.say("Tier {n}", n=tier)
         for block in blocks:
-            if current and filled + len(block) / 2 > target and pieces > 1:
+            if current and filled + block["lines"].sum() / 2 > target and pieces > 1:
                 columns.append((heading, current))
                 heading, filled, current = language.say("… continued"), 0, []
                 pieces -= 1
             current.append(block)
-            filled += len(block)
+            filled += int(block["lines"].sum())
         columns.append((heading, current))
     return columns
 
@@ -72,7 +101,8 @@ def draw(items: pd.DataFrame, chains: pd.DataFrame, label: str, language: Langua
     ``unknown`` (share not determined), ``choke`` (bool), ``loss`` (after re-sourcing). ``chains``: ``chain, step,
     item`` in the order product to cause; each chain is one line through the picture.
     """
-    columns = _columns(items, language)
+    names = names_of(items)
+    columns = _columns(items.assign(lines=[len(names[str(item)]) for item in items["item"]]), language)
     places: dict[str, _Place] = {}
     focus = set(chains["item"]) | set(items.loc[items["choke"], "item"])
     drawn, headings = [], []
@@ -87,7 +117,9 @@ def draw(items: pd.DataFrame, chains: pd.DataFrame, label: str, language: Langua
             for row in block.to_dict("records"):
                 y += _ROW
                 places[str(row["item"])] = _Place(x, y - 3)
-                drawn.append(_item(row, x, y, str(row["item"]) in focus, language))
+                name = names[str(row["item"])]
+                drawn.append(_item(row, name, x, y, str(row["item"]) in focus, language))
+                y += _SECOND * (len(name) - 1)
             y += 3
         height = max(height, y)
     width = len(columns) * _COLUMN - 12
@@ -104,8 +136,10 @@ def draw(items: pd.DataFrame, chains: pd.DataFrame, label: str, language: Langua
     )
 
 
-def _item(row: Mapping[Any, Any], x: float, y: float, in_focus: bool, language: Language) -> Markup:
-    """One line: the bar of what needs leave, then the name; bold and dark in focus, grey as context."""
+def _item(
+    row: Mapping[Any, Any], name: tuple[str, ...], x: float, y: float, in_focus: bool, language: Language
+) -> Markup:
+    """The bar of what needs leave, then the name; bold and dark in focus, grey as context."""
     leave, unknown = _share(row["leave"]), _share(row["unknown"])
     known = leave * _BAR
     parts = [
@@ -118,18 +152,19 @@ def _item(row: Mapping[Any, Any], x: float, y: float, in_focus: bool, language: 
         parts.append(marks.tag("rect", x=x + known, y=y - 6.6, width=unknown * _BAR, height=6, fill=f"url(#{_HATCH})"))
     if row["choke"]:
         parts.append(marks.tag("circle", cx=x + _BAR + 6.5, cy=y - 3.5, r=3.2, fill=marks.ALERT))
-    parts.append(
+    parts += [
         marks.text(
             x + _BAR + 12,
-            y,
-            words.short(str(row["name"]), _CHARACTERS - 2 if in_focus else _CHARACTERS),
+            y + _SECOND * number,
+            line,
             fill=marks.INK if in_focus else marks.MUTED,
             font_weight=650 if in_focus else None,
             stroke="#ffffff",
             stroke_width=2,
             paint_order="stroke",
         )
-    )
+        for number, line in enumerate(name)
+    ]
     return marks.group(parts, data_item=str(row["item"]))
 
 

@@ -22,6 +22,7 @@ from supplychain.sourcing.problem import SourcingProblem
 from supplychain.whatif.apply import Applied
 
 HORIZON: Final = 12.0
+NOISE: Final = 1e-9  # parts of a need, and of a cost
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,8 @@ def regret_matrix(cases: Sequence[Applied], policy: Policy | None = None) -> pd.
     table = pd.DataFrame(rows, columns=["plan", "scenario", "cost"])
     if table.empty:
         return table.assign(regret=[], largest=[], expected=[])
-    table["regret"] = table["cost"] - table.groupby("scenario")["cost"].transform("min")
+    least = table.groupby("scenario")["cost"].transform("min").to_numpy(float)
+    table["regret"] = _less(table["cost"].to_numpy(float), least)
     table["largest"] = table.groupby("plan")["regret"].transform("max")
     chance = {applied.scenario.name: applied.scenario.probability for applied in cases}
     others = [value for name, value in list(chance.items())[1:]]
@@ -104,7 +106,7 @@ def regret(applied: Applied, held: Plan) -> Regret:
     total_held, total_new = held_purchase + held_unmet, new_purchase + new_unmet
     return Regret(
         problem.currency, total_held, total_new, held_purchase, new_purchase, held_unmet, new_unmet,
-        total_held - total_new, "; ".join(plan.relaxed[:3]),
+        float(_less(np.array(total_held), np.array(total_new))), "; ".join(plan.relaxed[:3]),
     )  # fmt: skip
 
 
@@ -139,15 +141,26 @@ def _cost(problem: SourcingProblem, policy: Policy, share: Floats) -> tuple[floa
     price = margins(problem, policy) * needs["demand"].to_numpy(float)
     unit = problem.lines["unit_cost"].to_numpy(float) * problem.line_demand
     fees = supplies["qualification_cost"].to_numpy(float) * supplies["new"].to_numpy(bool)
-    unmet = np.clip(1.0 - np.bincount(problem.need, share, len(needs)), 0.0, 1.0)
+    unmet = _unmet(problem, share)
     used = np.bincount(problem.supply, share, len(supplies)) > 1e-9
     return float(share @ unit * problem.periods + fees[used].sum()), float(unmet @ price * problem.periods)
+
+
+def _unmet(problem: SourcingProblem, share: Floats) -> Floats:
+    """Part of each need (N,) that the shares of its lines leave unmet; what solver or sums round away is none."""
+    unmet = np.clip(1.0 - np.bincount(problem.need, share, len(problem.needs)), 0.0, 1.0)
+    return np.where(unmet > NOISE, unmet, 0.0)
+
+
+def _less(cost: Floats, other: Floats) -> Floats:
+    """What ``other`` saves against ``cost``; a difference of rounding is none."""
+    return np.where(np.abs(cost - other) > NOISE * np.maximum(np.abs(cost), 1.0), cost - other, 0.0)
 
 
 def _nothing(held: Plan) -> Regret:
     """The baseline: the plan that is held is the plan made for it."""
     problem, share = held.problem, held.contracts.buy[:, -1]
-    unmet = np.clip(1.0 - np.bincount(problem.need, share, len(problem.needs)), 0.0, 1.0)
+    unmet = _unmet(problem, share)
     lost = float(unmet @ (margins(problem, held.policy) * problem.needs["demand"].to_numpy(float)) * problem.periods)
     bought = held.costs["purchase"] + held.costs["qualification"]
     total = bought + lost
