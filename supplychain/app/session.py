@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -72,6 +73,7 @@ class Live:
     desk: Desk
     sent: dict[str, str] = field(default_factory=dict)
     waiting: deque[tuple[int, Mapping[str, Any] | Upload]] = field(default_factory=deque)
+    peeking: bool = False
     seen: int = 0  # number of the newest event that came
     taken: int = 0  # and of the newest that was applied
     told: dict[Key, str] = field(default_factory=dict)  # headlines in words
@@ -151,6 +153,24 @@ class Live:
         """Take a file that was sent."""
         self.waiting.append((0, upload))
         self.wake.set()
+
+    def peek(self, event: Any) -> None:
+        """Measure ahead what moving a switch would show, if nothing else is under way; it is only remembered."""
+        if isinstance(event, Mapping) and event.get("do") == "toggle" and not (self.waiting or self.peeking):
+            self._spawn(self._peek(event))
+
+    async def _peek(self, event: Mapping[str, Any]) -> None:
+        self.peeking = True
+        try:
+            await self.shared.quick.run(self._ahead, self.desk, event)
+        finally:
+            self.peeking = False
+
+    def _ahead(self, desk: Desk, event: Mapping[str, Any]) -> None:
+        with suppress(Exception):  # if it fails, it fails again, and is told, when it is asked for
+            workspace = self.workspace(desk.work)
+            after = state.handle(desk, event, workspace)
+            read(workspace, after.work.setup, after.work.draft)
 
     def _begin(self) -> None:
         """Start what was asked for and takes long; the same work is not done twice, unless it failed."""
@@ -360,6 +380,11 @@ def build(setup: Setup) -> Built:
         @reactive.event(given_inputs.events)
         def _take() -> None:
             live.receive(given_inputs.events())
+
+        @reactive.effect
+        @reactive.event(given_inputs.peek)
+        def _look() -> None:
+            live.peek(given_inputs.peek())
 
         @session.on_ended
         def _gone() -> None:

@@ -182,6 +182,18 @@ def test_every_page_is_drawn_without_a_browser(tab: str, desk: Desk, workspace: 
     assert "onclick" not in "".join(parts.values())
 
 
+def test_a_switch_that_is_pointed_at_is_measured_ahead(desk: Desk, workspace: Workspace) -> None:
+    session = pytest.importorskip("supplychain.app.session", reason="the application's extra is not installed")
+    live = session.Live(SimpleNamespace(id="s"), session.Shared(workspace, desk.work, None, None), desk)
+    event = {"do": "toggle", "regime": "w1-iec", "state": "NLD"}
+    live._ahead(desk, event)
+    live._ahead(desk, {"do": "toggle", "regime": 7})
+    after = handle(desk, event, workspace).work
+    key = (after.setup.buyer, after.setup.products, after.setup.on, after.draft.key, after.draft.assumes)
+    assert key in workspace._kept["reading"]
+    assert live.desk == desk
+
+
 def test_a_job_whose_page_was_closed_before_its_turn_never_runs() -> None:
     ran: list[str] = []
     busy = threading.Event()

@@ -3,6 +3,7 @@
   "use strict";
 
   const LARGEST = { scenario: 1e6, network: 16e6 }; // bytes; the server holds the same limits
+  const PEEK = 80; // milliseconds that a switch is pointed at before it is measured ahead
   const SLOW = 180; // milliseconds without an answer before the page says that it is working
   const root = document.documentElement;
   let counter = 0;
@@ -114,6 +115,27 @@
     if (button && !once(button)) return;
     send(Object.assign(described(form), { fields: fields(form) }));
   });
+
+  // ---- Looking ahead: a switch that is pointed at is measured before it is moved -------------------------------
+
+  let peekTimer = null;
+
+  let pointed = null;
+
+  function peek(happening) {
+    const label = happening.target.closest && happening.target.closest(".switch");
+    const box = label && label.querySelector("[data-do=toggle]:not(:disabled)");
+    if (box === pointed) return;
+    pointed = box;
+    clearTimeout(peekTimer);
+    if (!box || !app.ready) return;
+    peekTimer = setTimeout(() => {
+      if (!sending.length) window.Shiny.setInputValue("peek", described(box), { priority: "event" });
+    }, PEEK);
+  }
+
+  document.addEventListener("pointermove", peek, { passive: true }); // not pointerover: that also comes of scrolling
+  document.addEventListener("focusin", peek);
 
   // ---- Keyboard -----------------------------------------------------------------------------------------------
 
