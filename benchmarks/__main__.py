@@ -11,13 +11,14 @@ import math
 import os
 import platform
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from benchmarks import run
+from benchmarks import Run, run
 
 HEAD = ("benchmark", "case", "ours", "peer", "peer's", "ratio", "target", "met", "note")
 BEGIN, END = "<!-- make bench: begin -->", "<!-- make bench: end -->"
@@ -63,11 +64,18 @@ def benchmarks() -> list[str]:
 
 
 def measured(names: list[str], quick: bool) -> dict[str, Any]:
-    """Run benchmarks one after another; return the machine, the rows, what failed, and what each run took."""
+    """Run benchmarks one after another (quick ones, which are not judged, two at a time); return the machine, the
+    rows, what failed, and what each run took.
+    """
     found: dict[str, Any] = {"machine": machine(), "quick": quick, "rows": [], "failed": [], "took": []}
-    for name in names:
+
+    def child(name: str) -> Run:
         print(f"running {name}", file=sys.stderr, flush=True)
-        done = run([sys.executable, "-m", "benchmarks", name, "--child", *(["--quick"] if quick else [])])
+        return run([sys.executable, "-m", "benchmarks", name, "--child", *(["--quick"] if quick else [])])
+
+    with ThreadPoolExecutor(2 if quick else 1) as pool:
+        runs = list(pool.map(child, names))
+    for name, done in zip(names, runs, strict=True):
         if done.code:
             print(done.err, file=sys.stderr)
             found["failed"].append(name)

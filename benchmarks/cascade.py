@@ -103,8 +103,8 @@ def _one_size(n: int, links: int, sweep: bool) -> list[Row]:
     node = np.random.default_rng(1).random(n) * 0.1
     own, base, market = np.zeros(n), np.zeros(0), np.zeros(compiled.n_markets)
     wave.full_pass(own, base, market, node)
-    _gather(node, compiled.offer_supply.astype(np.uint32))
-    places = compiled.offer_supply.astype(np.uint32)
+    places = wave.prepared.arrays[1]  # the sellers of all offers, in the order in which the pass reads them
+    _gather(node, places)
     floor = fastest(lambda: _gather(node, places), 15)
     once = fastest(lambda: wave.full_pass(own, base, market, node), 15)
     shock = remove_supplies(compiled, [str(compiled.supply_ids[n // 3])])

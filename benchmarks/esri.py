@@ -33,7 +33,7 @@ def economy(n: int, m: int, seed: int = 0) -> tuple[pd.DataFrame, pd.DataFrame]:
 
 def rows(quick: bool) -> list[Row]:
     """Shock a sample of firms and say what all of them would take."""
-    n, m, sample = (10_000, 80_000, 200) if quick else (100_000, 1_000_000, 2_000)
+    n, m, sample = (10_000, 80_000, 60) if quick else (100_000, 1_000_000, 2_000)
     links, sectors = economy(n, m)
     start = time.perf_counter()
     network = money_flows(links, sectors, "linear")

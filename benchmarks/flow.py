@@ -39,7 +39,7 @@ def _bundled(quick: bool) -> list[Row]:
     removals, refusals = remove_organisations(compiled), refuse_all(compiled)
     return [
         *_warm_and_cold("bundled, ai-accelerator", compiled, market, resourcing, removals, quick),
-        _screened("bundled, ai-accelerator", compiled, market, resourcing, removals),
+        *([] if quick else [_screened("bundled, ai-accelerator", compiled, market, resourcing, removals)]),
         _refusals("bundled, ai-accelerator", compiled, market, resourcing, refusals),
         _written_out(compiled, market, resourcing, removals),
     ]
