@@ -13,10 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from networks import random_tables, side_by_side
 
-from supplychain.analysis.cascade import GROWTH, cascade
+from supplychain.analysis.cascade import GROWTH, Gates, cascade
 from supplychain.errors import NoAnswer, UsageError
 from supplychain.network import SupplyNetwork
-from supplychain.shocks import outage, refuse_all, remove_items, remove_organisations, remove_supplies
+from supplychain.shocks import Shocks, outage, refuse_all, remove_items, remove_organisations, remove_supplies
 
 
 def three_tiers() -> dict[str, pd.DataFrame]:
@@ -269,6 +269,35 @@ def test_a_loop_that_drains_is_followed_to_its_end_or_refused() -> None:
     assert result.residual < 1e-9
     with pytest.raises(NoAnswer, match="drains slowly"):
         cascade(ready, outage(ready, {"a": 1e-5}), max_iterations=30)
+
+
+@pytest.mark.parametrize("outage_too", [False, True])
+def test_a_loop_that_drains_after_a_refusal_is_jumped(outage_too: bool) -> None:
+    # A thousandth is withheld from a loop, so each turn loses a thousandth more: by turns alone, thousands of rounds.
+    supplies = pd.DataFrame(
+        [("a", "a", "AAA", 1.0), ("b", "b", "AAA", 0.999), ("far", "b", "BBB", 0.001)],
+        columns=["supply", "item", "site", "share"],
+    )
+    requirements = pd.DataFrame({"item": ["a", "b"], "requires": ["b", "a"]})
+    ready = SupplyNetwork.from_tables({"supplies": supplies, "requirements": requirements}).compile(["AAA"], ["a"])
+    ready = ready.completed()
+    shocks = refuse_all(ready, ["BBB"])
+    if outage_too:
+        own = np.where(ready.supply_ids == "b", 0.9999, 1.0)[:, None]
+        tau = shocks.tau
+        shocks = Shocks.from_multipliers(ready, ["both"], own, tau)
+    result = cascade(ready, shocks, (12,))
+    assert result.market_loss[ready.market("a", "AAA")] == pytest.approx(1.0, abs=1e-7)
+    assert result.iterations <= 45
+
+
+def test_a_need_without_stock_feels_every_gap() -> None:
+    tables = three_tiers()
+    tables["items"]["stock_days"] = 0.0
+    compiled = SupplyNetwork.from_tables(tables).compile(["IND"]).completed()
+    gates = Gates(compiled, (GROWTH,))
+    tiny = np.full((compiled.n_markets, 1), 1e-14)
+    assert np.array_equal(gates.felt(tiny), np.full((compiled.n_needs, 1), 1e-14))
 
 
 def test_unknown_facts_are_not_taken_for_zero() -> None:
