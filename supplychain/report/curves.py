@@ -21,8 +21,8 @@ def leverage(table: pd.DataFrame, label: str, prefix: str, language: Language = 
     """Bars: ``row``, ``shapley``, ``low``, ``high`` (interval; bars of no length are not drawn), ``alone``."""
     alt, say = altair_(), language.say
     rows = table["row"].tolist()
-    most = float(table[["high", "alone"]].max(axis=None)) * 1.08
-    y = alt.Y("row:N", sort=rows, title=None, axis=alt.Axis(ticks=False, domain=False))
+    most = max(float(table["high"].max()), float(table["alone"].max())) * 1.08
+    y = alt.Y("row:N", sort=rows, title=None, axis=alt.Axis(ticks=False, domain=False, labelPadding=7))
     scale = alt.Scale(domain=[0, max(most, 1e-6)], nice=False)
     base = alt.Chart(table[["row", "shapley", "low", "high", "alone"]]).encode(y=y)
     title = say("part of the buyer's need, short run")
@@ -86,7 +86,7 @@ def months(
     shown = table[["month", "measure", "low", "high"]]
     measures = list(dict.fromkeys(shown["measure"]))
     span = alt.Scale(type="utc", domain=[str(shown["month"].min()), str(shown["month"].max())])
-    x = alt.X("month:T", title=None, scale=span, axis=alt.Axis(format=say("%b %Y"), tickCount=8, grid=False))
+    x = alt.X("month:T", title=None, scale=span, axis=alt.Axis(format=say("%b %Y"), tickCount=6, grid=False))
     most = max(float(shown["high"].max()) * 1.08, 0.01)
     y = alt.Y(
         "low:Q", title=None, scale=alt.Scale(domain=[0, most], nice=False), axis=alt.Axis(format="%", tickCount=5)

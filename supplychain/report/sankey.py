@@ -82,13 +82,14 @@ def layout(flows: pd.DataFrame, columns: Sequence[str], last: Sequence[str] = ()
     for number in range(len(columns) - 1):
         links = flows.groupby([columns[number], columns[number + 1], "treatment"], as_index=False)["share"].sum()
         near, far = nodes[number], nodes[number + 1]
-        keys = [
-            (order[str(row[2])], near[str(row[0])].y, far[str(row[1])].y)
-            for row in links.itertuples(index=False, name=None)
-        ]
-        links = links.iloc[sorted(range(len(links)), key=lambda at, keys=keys: keys[at])]
+        links = links.assign(
+            order=links["treatment"].map(order),
+            up=[near[str(name)].y for name in links[columns[number]]],
+            down=[far[str(name)].y for name in links[columns[number + 1]]],
+        )
+        links = links.sort_values(["order", "up", "down"], kind="stable")
         left, right = ({name: node.y for name, node in side.items()} for side in (near, far))
-        for one, other, treatment, share in links.itertuples(index=False, name=None):
+        for one, other, treatment, share in links.iloc[:, :4].itertuples(index=False, name=None):
             a, b = str(one), str(other)
             ribbons.append(Ribbon(near[a], far[b], str(treatment), float(share), left[a], right[b]))
             left[a] += share * scale

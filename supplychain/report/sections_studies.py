@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from supplychain.report import curves, sankey, words
+from supplychain.report.tiers import without_brackets
 from supplychain.report.view import Figure
 from supplychain.report.words import mark
 
@@ -228,10 +229,13 @@ def stock_figure(findings: Findings) -> Figure | None:
         return None
     state = names.state(str(table["state"].iloc[0]))
     last = table[table["week"] == table["week"].max()]
-    hit = last.sort_values(["loss", "ends", "item", "plant", "destination"], ascending=[False, True, True, True, True])
-    hit = hit.drop_duplicates("item").head(_STOCKS)
+    first = last.sort_values(["ends", "plant", "destination"], kind="stable").drop_duplicates("item")
+    hit = first.sort_values(["loss", "ends", "item"], ascending=[False, True, True]).head(_STOCKS)
     keys = list(zip(hit["item"], hit["plant"], hit["destination"], strict=True))
-    panels = {key: say("{first}, {second}", first=words.short(names.item(key[0]), 23), second=key[2]) for key in keys}
+    panels = {
+        key: say("{first}, {second}", first=words.short(without_brackets(names.item(key[0])), 23), second=key[2])
+        for key in keys
+    }
     rows = list(zip(table["item"], table["plant"], table["destination"], strict=True))
     order = {key: number for number, key in enumerate(keys)}
     shown = table.assign(panel=[panels.get(key, "") for key in rows], place=[order.get(key, -1) for key in rows])
@@ -300,7 +304,7 @@ def swing_figure(findings: Findings) -> Figure | None:
     return Figure(title, curves.swings(long, label, "w", language), caption, "swings")
 
 
-def _swing(findings: Findings, row: Mapping[str, object]) -> str:
+def _swing(findings: Findings, row: Mapping[Any, Any]) -> str:
     """Return what was moved, and between which ends."""
     language, what = findings.language, str(row["what"])
     say, low, high = language.say, float(str(row["low"])), float(str(row["high"]))

@@ -6,6 +6,7 @@ import io
 import zipfile
 from dataclasses import replace
 from datetime import datetime
+from math import ceil
 from typing import TYPE_CHECKING, Any
 
 from supplychain.report import layout, marks, pictures, words
@@ -30,8 +31,8 @@ _TABLES = (
     ("choke_points", ("what", "loss", "path", "law"), 9),
     ("plan_lines", ("maker", "shift", "reserved", "lead_time_months", "status"), 10),
 )
-_ROOM_FOR_WORDS = 130.0  # points under a picture
-_LONGEST_SENTENCE, _LONGEST_CELL = 460, 74
+_ROOM_FOR_WORDS = 96.0  # points under a picture and its caption
+_LONGEST_SENTENCE, _LONGEST_CELL, _LONGEST_CAPTION = 460, 74, 700
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest day that a ZIP file knows
 
 
@@ -129,7 +130,10 @@ def _picture(deck: Presentation, document: Document, figure: Figure, said: str) 
     """Add a picture with its caption under it and, where that leaves room, what its section says first."""
     slide = _slide(deck, document, figure.title)
     width, height = pictures.size(figure)
-    room = _WIDTH - 2 * _MARGIN, _BOTTOM - _TOP - 34
+    source = document.language.say("Table: {file}", file=f"tables/{figure.table}.csv")
+    caption = words.short(f"{figure.caption} {source}", _LONGEST_CAPTION)
+    under = 8 + 12.5 * ceil(layout.length(caption, 10.0) / (0.95 * (_WIDTH - 2 * _MARGIN)))
+    room = _WIDTH - 2 * _MARGIN, _BOTTOM + 10 - _TOP - under
     scale = min(room[0] / width, room[1] / height, 1.4)
     end = _TOP + height * scale
     stream = io.BytesIO(pictures.png(figure))
@@ -137,11 +141,16 @@ def _picture(deck: Presentation, document: Document, figure: Figure, said: str) 
     shape = slide.shapes.add_picture(stream, *(_points(value) for value in at))
     shape._element.nvPicPr.cNvPr.set("descr", pictures.words_for(figure))
     shape.name = plain(words.short(figure.title, 80))
-    source = document.language.say("Table: {file}", file=f"tables/{figure.table}.csv")
-    caption = words.short(f"{figure.caption} {source}", 330)
-    _text(slide, _MARGIN, end + 6, room[0], 34, [(caption, 10, False, marks.MUTED)])
-    if said and _BOTTOM - end > _ROOM_FOR_WORDS:
-        _text(slide, _MARGIN, end + 50, room[0], 90, [(words.short(said, _LONGEST_SENTENCE), 15, False, marks.INK)])
+    _text(slide, _MARGIN, end + 4, room[0], under, [(caption, 10, False, marks.MUTED)])
+    if said and _BOTTOM - end - under > _ROOM_FOR_WORDS:
+        _text(
+            slide,
+            _MARGIN,
+            end + under + 10,
+            room[0],
+            90,
+            [(words.short(said, _LONGEST_SENTENCE), 15, False, marks.INK)],
+        )
 
 
 def _table(deck: Presentation, document: Document, sheet: Sheet, keys: tuple[str, ...], most: int) -> None:

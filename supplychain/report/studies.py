@@ -10,7 +10,7 @@ import pandas as pd
 
 from supplychain.analysis.exposure import usual_roles
 from supplychain.analysis.history import history
-from supplychain.analysis.leverage import leverage
+from supplychain.analysis.leverage import Measure, leverage
 from supplychain.analysis.needs import need_weights
 from supplychain.analysis.refusal import pooled
 from supplychain.errors import NoAnswer
@@ -21,6 +21,8 @@ from supplychain.sourcing.losses import after_resourcing, short_run
 from supplychain.whatif.timeline import run_down
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from supplychain.case import Case
     from supplychain.sourcing.losses import Contracts
     from supplychain.sourcing.plan import Plan
@@ -43,40 +45,32 @@ def need_flows(case: Case) -> pd.DataFrame:
     none does), ``share``. A flow that several states control counts for the one whose control is the strictest.
     """
     compiled, needs, weight = case.compiled, case.needs, need_weights(case)
-    frames = []
-    sure, may = case.leave_flows("optimistic"), case.leave_flows("pessimistic")
-    place = compiled.supply_place[compiled.offer_supply]
+    market, own = needs["market"].to_numpy(np.intp), needs["need"].to_numpy(np.intp)
+    start = compiled.offer_start[market]
+    count = compiled.offer_start[market + 1] - start
+    row = np.repeat(np.arange(len(needs)), count)
+    offer = np.arange(count.sum()) - np.repeat(np.cumsum(count) - count, count) + start[row]
+    place = compiled.supply_place[compiled.offer_supply[offer]]
     nowhere = place == len(compiled.places) - 1
+    sure, may = case.leave_flows("optimistic")[offer], case.leave_flows("pessimistic")[offer]
     treatment = np.select([sure, nowhere, may], ["leave", "place unknown", "open"], "free")
-    imposing = np.asarray(case.determinations.column("imposing"), dtype=object).astype(str)
-    imposing = np.where(np.isin(treatment, ["leave", "open"]), imposing, "")
-    origin = np.where(nowhere, "", np.array(compiled.places, dtype=object)[place]).astype(str)
-    roles = np.array(ROLES, dtype=object)
-    usual = usual_roles(compiled)
-    for at, need in enumerate(needs.itertuples(index=False)):
-        row = np.arange(compiled.offer_start[need.market], compiled.offer_start[need.market + 1])
-        code = compiled.market_item[need.market]
-        role = compiled.need_role[need.need] if need.need >= 0 else usual[code]
-        frames.append(
-            pd.DataFrame(
-                {
-                    "plant": need.plant,
-                    "destination": need.destination,
-                    "item": need.item,
-                    "role": roles[role],
-                    "origin": origin[row],
-                    "treatment": treatment[row],
-                    "imposing": imposing[row],
-                    "share": weight[at] * compiled.offer_weight[row],
-                }
-            )
-        )
-    table = pd.concat(frames, ignore_index=True)
+    imposing = np.asarray(case.determinations.column("imposing"), dtype=object).astype(str)[offer]
+    origin = np.array(compiled.places, dtype=object).astype(str)[place]
+    used = usual_roles(compiled)[compiled.market_item[market]]
+    role = np.where(own >= 0, compiled.need_role[np.maximum(own, 0)], used)
+    table = pd.DataFrame({name: needs[name].to_numpy(object)[row] for name in _NEED}).assign(
+        role=np.array(ROLES, dtype=object)[role][row],
+        origin=np.where(nowhere, "", origin),
+        treatment=treatment,
+        imposing=np.where(np.isin(treatment, ["leave", "open"]), imposing, ""),
+        share=weight[row] * compiled.offer_weight[offer],
+    )
     facts = case.network.items[["item", "category", "tier"]]
     keys = [*_NEED, "category", "tier", "role", "origin", "treatment", "imposing"]
-    table = table.merge(facts, on="item", how="left").fillna({"tier": 99})
-    table["tier"] = table["tier"].astype("int64")
-    return table.groupby(keys, sort=True, as_index=False)["share"].sum().query("share > 0").reset_index(drop=True)
+    table = table.merge(facts, on="item", how="left")
+    table["tier"] = table["tier"].fillna(99).astype("int64")
+    summed = table.groupby(keys, sort=True)["share"].sum().reset_index()
+    return summed[summed["share"] > 0].reset_index(drop=True)
 
 
 def leverages(case: Case, months: float) -> pd.DataFrame:
@@ -86,7 +80,7 @@ def leverages(case: Case, months: float) -> pd.DataFrame:
     ``with_unknown, exact, players, orders, refuses`` (all that it makes; only what it controls where lanes say who buys
     from whom). States in which the buyer has its places do not play.
     """
-    measure = "all" if pooled(case.compiled) else "controlled"
+    measure: Measure = "all" if pooled(case.compiled) else "controlled"
     found = leverage(case, months, measure=measure, permutations=PERMUTATIONS, max_size=0)
     kept = ["state", "alone", "last", "shapley", "low", "high", "with_unknown"]
     refuses = "all its supply" if measure == "all" else "what it controls"
@@ -102,8 +96,7 @@ def frontier_points(plan: Plan | None) -> pd.DataFrame:
     """
     columns = ["kind", "cost", "exposure", "worst", "worst_loss"]
     if plan is None:
-        return pd.DataFrame({name: pd.Series([], dtype="str" if name in ("kind", "worst") else "float64")
-                             for name in columns})  # fmt: skip
+        return _empty({name: "str" if name in ("kind", "worst") else "float64" for name in columns})
     try:
         found = frontier(plan.problem, plan.policy, POINTS)
     except NoAnswer:
@@ -115,6 +108,10 @@ def frontier_points(plan: Plan | None) -> pd.DataFrame:
     ]
     table = pd.concat([found.table[columns], pd.DataFrame(own)[columns]], ignore_index=True)
     return table.sort_values(["cost", "kind"], ignore_index=True)
+
+
+def _empty(columns: Mapping[str, str]) -> pd.DataFrame:
+    return pd.DataFrame(columns=list(columns)).astype(dict(columns))
 
 
 def _exposed(plan: Plan, contracts: Contracts, threats: list[Threat]) -> dict[str, object]:
@@ -155,7 +152,7 @@ def stocks(case: Case, state: str) -> pd.DataFrame:
     """
     columns = {"state": "str", **dict.fromkeys(_NEED, "str"), "week": "int64"}
     columns |= dict.fromkeys(["stock_days", "loss", "ends"], "float64")
-    empty = pd.DataFrame({name: pd.Series([], dtype=kind) for name, kind in columns.items()})
+    empty = _empty(columns)
     if not state:
         return empty
     refused = np.asarray(refuse_all(case.compiled, [state]).flow_lost.toarray()[:, 0])

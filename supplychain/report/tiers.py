@@ -54,9 +54,14 @@ class _Place:
 def names_of(items: pd.DataFrame) -> dict[str, tuple[str, ...]]:
     """Return the name of every item as one or two lines."""
     full = {str(item): str(name) for item, name in zip(items["item"], items["name"], strict=True)}
-    bare = {item: _BRACKETS.sub("", name) or name for item, name in full.items()}
+    bare = {item: without_brackets(name) for item, name in full.items()}
     times = Counter(bare.values())
     return {item: wrapped(name if times[name] == 1 else full[item], _CHARACTERS) for item, name in bare.items()}
+
+
+def without_brackets(name: str) -> str:
+    """Return a name without what stands in brackets at its end."""
+    return _BRACKETS.sub("", name) or name
 
 
 def wrapped(text: str, length: int) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
@@ -17,6 +17,7 @@ import pandas as pd
 from supplychain.analysis.memory import Memory
 from supplychain.case import Case
 from supplychain.network import CONSUMABLE, PLANT, Compiled, Floats, SupplyNetwork
+from supplychain.shocks import Shocks
 from supplychain.whatif.design import SPREAD, dimensions
 from supplychain.whatif.outlook import need_weights, resourced, short_run
 from supplychain.whatif.uncertain import renumbered
@@ -52,7 +53,7 @@ def swings(case: Case, horizon: float = HORIZON) -> pd.DataFrame:
     rows.append((UNKNOWN_LAW, "law", np.nan, np.nan, *_columns(ends)))
     found = pd.DataFrame(rows, columns=[*COLUMNS, *ENDS]).assign(short=short, after=after)
     spans = [(found[f"{end}_high"] - found[f"{end}_low"]).abs() for end in ("short", "after")]
-    found["swing"] = np.maximum(*spans)
+    found["swing"] = np.maximum(spans[0].to_numpy(float), spans[1].to_numpy(float))
     return found.sort_values(["swing", "what"], ascending=[False, True], ignore_index=True)
 
 
@@ -101,9 +102,9 @@ class _Study:
         low, high = self.losses(self.case), self._mean(self.case, self.case.at_leave("pessimistic"))
         return max(low[0], high[0]), max(low[1], high[1])
 
-    def _mean(self, case: Case, shocks: object) -> tuple[float, float]:
-        short = short_run(case, shocks, self.months, self.memory)  # type: ignore[arg-type]
-        after, _ = resourced(case, shocks, self.months, short, self.memory)  # type: ignore[arg-type]
+    def _mean(self, case: Case, shocks: Shocks) -> tuple[float, float]:
+        short = short_run(case, shocks, self.months, self.memory)
+        after, _ = resourced(case, shocks, self.months, short, self.memory)
         return float(self.weight @ short[:, 0, 0]), float(self.weight @ np.minimum(after, short)[:, 0, 0])
 
     def assuming(self, name: str, value: float) -> Case:
@@ -117,7 +118,8 @@ class _Study:
         values = table[column[1]].to_numpy(float) * np.exp(sign * _spread(table))
         if column[1] == "spare_capacity":
             values = np.minimum(values, 1.0)
-        network = replace(self.case.network, **{column[0]: table.assign(**{column[1]: values})})
+        changed: dict[str, Any] = {column[0]: table.assign(**{column[1]: values})}
+        network = replace(self.case.network, **changed)
         if column[1] == "spare_capacity":
             supplies = network.supplies
             own = np.minimum(supplies["spare_capacity"].to_numpy(float) * np.exp(sign * _spread(supplies)), 1.0)
