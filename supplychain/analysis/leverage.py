@@ -33,6 +33,7 @@ from supplychain.analysis.coalitions import (
 from supplychain.analysis.refusal import UNKNOWN, ItemGame, OfferGame, control_game, pooled, state_game
 from supplychain.errors import UsageError
 from supplychain.facts.countries import country, is_country
+from supplychain.regimes.flows import UNION
 
 if TYPE_CHECKING:
     from datetime import date
@@ -123,6 +124,8 @@ def leverage(
     names = whole.players if top is None or len(whole.players) <= top else _strongest(whole, top)
     game: Value = _among(whole, names)
     warnings = list(case.warnings)
+    if measure == "controlled" and players is None:
+        warnings += _silent(case, horizon, whole.players)
     if not names:
         warnings.append("no other state supplies anything that this case needs")
         return _nothing(case, measure, horizon, cut, warnings)
@@ -137,7 +140,7 @@ def leverage(
     table = pd.DataFrame(
         {
             "state": names,
-            "name": [country(name).name if is_country(name) else name for name in names],
+            "name": [_called(name) for name in names],
             "bloc": [union if union != name else "" for union, name in zip(unions, names, strict=True)],
             "alone": alone,
             "last": everyone - game(~np.eye(n, dtype=bool)),
@@ -181,7 +184,7 @@ def _game(case: Case, horizon: float, measure: Measure, players: Sequence[str] |
     if measure == "controlled":
         game = control_game(case, horizon)
         if players is None:
-            return game
+            return _among(game, game.acting)
         unknown = [player for player in players if player not in game.players]
         if unknown:
             raise UsageError(f"{unknown[0]!r} controls no flow of this case; those that do: {', '.join(game.players)}")
@@ -196,6 +199,15 @@ def _game(case: Case, horizon: float, measure: Measure, players: Sequence[str] |
             raise UsageError(f"{unknown[0]!r} supplies nothing of this case from abroad")
         return whole.among(sorted(set(players)))
     return whole.among(whole.relevant)
+
+
+def _silent(case: Case, horizon: float, acting: Sequence[str]) -> list[str]:
+    """Return the remark on states that control no flow for certain, but may: facts or law of theirs are not known."""
+    may = sorted(set(control_game(case, horizon, "pessimistic").acting) - set(acting))
+    if not may:
+        return []
+    shown = ", ".join(may[:12]) + (f" and {len(may) - 12} more" if len(may) > 12 else "")
+    return [f"{len(may)} states control no flow for certain but may, as facts or law are unknown; no players: {shown}"]
 
 
 def _among(game: ItemGame | OfferGame, names: Sequence[str]) -> ItemGame | OfferGame:
@@ -236,8 +248,12 @@ def _with_unknown(
     return np.asarray(shapley(game, n))
 
 
+def _called(state: str) -> str:
+    return "European Union" if state == UNION else country(state).name if is_country(state) else state
+
+
 def _in_eu(state: str, on: date) -> bool:
-    return state == "EUU" or (is_country(state) and country(state).in_eu(on))
+    return state == UNION or (is_country(state) and country(state).in_eu(on))
 
 
 def minimal_coalitions(

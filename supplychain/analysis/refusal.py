@@ -71,6 +71,11 @@ class OfferGame:
         self.withheld = withheld
         self.gates = Gates(compiled, [horizon])
 
+    @property
+    def acting(self) -> tuple[str, ...]:
+        """The players that withhold some flow; the others make no difference to any coalition."""
+        return tuple(player for player, some in zip(self.players, self.withheld.any(axis=0), strict=True) if some)
+
     def __call__(self, coalitions: npt.NDArray[np.bool_]) -> Floats:
         """Return the loss of each coalition (rows of coalitions x players)."""
         active = self.withheld.any(axis=0)  # players who withhold nothing make no difference
