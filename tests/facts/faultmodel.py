@@ -123,7 +123,7 @@ def run(seed: Seed, variant: Variant, folder: Path, baseline: str) -> Outcome:
     before = {path.name for path in folder.iterdir()}
     variant.make(folder)
     got, told, place, problems, content = "accepted", "", True, (), ""
-    started = time.perf_counter()
+    started = time.process_time()  # a busy machine is not the reader's fault
     try:
         content, warnings = seed.read(folder)
         problems = tuple(warnings)
@@ -134,7 +134,7 @@ def run(seed: Seed, variant: Variant, folder: Path, baseline: str) -> Outcome:
         got, told = f"exit {error.exit_code}", str(error)
     except Exception:
         got, told = "traceback", traceback.format_exc()
-    took = time.perf_counter() - started
+    took = time.process_time() - started
     told = told or "\n".join(map(str, problems))
     for path in folder.iterdir():
         if path.name not in before or path.name == variant.file or path.is_symlink() or not path.is_file():

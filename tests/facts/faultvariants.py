@@ -302,7 +302,10 @@ def _numbers(put: Callable[..., Variant], column: Column) -> Iterator[Variant]:
         yield put(27, "45", "R")
     if whole:
         yield put(25, "2.5", "R")
-    elif column.minimum <= 0 < column.maximum and column.name != "share_provided":  # there the sum would be off too
+    elif column.minimum <= 0 < column.maximum and column.name not in (
+        "share_provided",
+        "unit_cost",
+    ):  # there more would be amiss
         yield put(32, "1e-320", "W")
 
 
