@@ -84,9 +84,9 @@ class RegimeBook:
         distinct = np.unique(days)
         day = distinct[0].astype(object) if len(distinct) == 1 else None
         known = self._days.get(day)
-        if known is None and day is not None and "law" not in self.__dict__ and len(self._days) < _FEW:
+        if known is None and day is not None and len(self._days) < _FEW:
             law = compile_law(self.tables, day)
-            known = self._days[day] = law, Wording.of(law, self.tables["controls"], self.tables["regimes"])
+            known = self._days[day] = law, Wording(law, self.tables["controls"], self.tables["regimes"])
         return known or (self.law, self.wording)
 
     @cached_property
@@ -95,7 +95,7 @@ class RegimeBook:
 
     @cached_property
     def wording(self) -> Wording:
-        return Wording.of(self.law, self.tables["controls"], self.tables["regimes"])
+        return Wording(self.law, self.tables["controls"], self.tables["regimes"])
 
     def determine(
         self,

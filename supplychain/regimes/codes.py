@@ -8,7 +8,7 @@ are alternatives (variants of the item); codes of different lists hold together.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 
@@ -180,7 +180,8 @@ class Codes:
         return found
 
 
-def _best(code: str, rule: Iterable[str]) -> int:
+@lru_cache(maxsize=1 << 18)
+def _best(code: str, rule: tuple[str, ...]) -> int:
     best = NO
     for other in rule:
         if other.partition(":")[2] == EVERYTHING:

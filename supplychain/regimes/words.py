@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -47,26 +48,23 @@ class Wording:
     """The words of one book; `span` is one more than the highest rank of a rule."""
 
     law: Law
-    columns: dict[str, npt.NDArray[Any]]
+    controls: pd.DataFrame
+    regimes: pd.DataFrame
 
-    @classmethod
-    def of(cls, law: Law, controls: pd.DataFrame, regimes: pd.DataFrame) -> Wording:
-        names = dict(zip(regimes["regime"], regimes["name"], strict=True))
-        rows = {row["control"]: row for row in records(controls)}
-        size = len(law.rules) + 1
-        columns = {name: np.full(size, "", object) for name in ("control", "regime", "imposing", "citation")}
-        for rule in law.rules:
-            row = rows.get(rule.control)
-            columns["control"][rule.rank] = rule.control
-            columns["regime"][rule.rank] = rule.regime
-            columns["imposing"][rule.rank] = rule.imposing
-            if row:
-                columns["citation"][rule.rank] = cite(row, names)
-            elif rule.gap:
-                columns["citation"][rule.rank] = f"no rule of the book: it does not hold this law of {ORIGIN}"
-            else:
-                columns["citation"][rule.rank] = "no rule of the book: the item's classification is open"
-        return cls(law, columns)
+    @cached_property
+    def _citations(self) -> list[str]:
+        names = dict(zip(self.regimes["regime"].tolist(), self.regimes["name"].tolist(), strict=True))
+        rows = {row["control"]: row for row in records(self.controls)}
+        silent = f"no rule of the book: it does not hold this law of {ORIGIN}"
+        unread = "no rule of the book: the item's classification is open"
+        return [
+            cite(rows[rule.control], names) if rule.control in rows else silent if rule.gap else unread
+            for rule in self.law.rules
+        ]
+
+    @cached_property
+    def _columns(self) -> dict[str, npt.NDArray[Any]]:
+        return {}
 
     @property
     def span(self) -> int:
@@ -74,7 +72,11 @@ class Wording:
 
     def of_rule(self, name: str) -> npt.NDArray[Any]:
         """Return the control, regime, imposing state or citation of every rule, by rank."""
-        return self.columns[name]
+        if name not in self._columns:
+            words = self._citations if name == "citation" else [getattr(rule, name) for rule in self.law.rules]
+            column = self._columns[name] = np.full(self.span, "", object)
+            column[[rule.rank for rule in self.law.rules]] = words
+        return self._columns[name]
 
     def domestic(self, name: str) -> str:
         """What is said of a flow that meets no control at all."""

@@ -44,19 +44,18 @@ class LawEdit:
 
     def append(self, table: str, rows: Iterable[Mapping[str, Any]]) -> None:
         """Add rows to a table; columns that a row leaves out are blank."""
-        frame = self.tables[table]
-        made = pd.DataFrame(list(rows))
-        if made.empty:
+        frame, given = self.tables[table], list(rows)
+        if not given:
             return
-        for name in frame.columns:
-            if name not in made:
-                made[name] = pd.Series([_blank(frame[name])] * len(made), dtype=frame[name].dtype)
-            made[name] = made[name].astype(frame[name].dtype)
-        self.tables[table] = pd.concat([frame, made[list(frame.columns)]], ignore_index=True)
+        columns = {}
+        for name, kind in frame.dtypes.items():
+            blank = _blank(kind)
+            columns[name] = pd.array([row.get(str(name), blank) for row in given], dtype=kind)
+        self.tables[table] = pd.concat([frame, pd.DataFrame(columns)], ignore_index=True)
 
     def open_list(self, name: str) -> None:
         """Let the book know a list of scenarios, as it knows those of states."""
-        if name not in set(self.tables["jurisdictions"]["jurisdiction"]):
+        if name not in self.tables["jurisdictions"]["jurisdiction"].tolist():
             row = {"jurisdiction": name, "name": "list of scenarios", "quality": "assumption", "source": "none"}
             self.append("jurisdictions", [row])
 
@@ -120,8 +119,8 @@ def _start(edit: LawEdit, action: do.Action) -> pd.Timestamp:
 
 
 def _regime(edit: LawEdit, regime: str) -> bool:
-    known = edit.tables["regimes"]["regime"]
-    if regime in set(known):
+    known = edit.tables["regimes"]["regime"].tolist()
+    if regime in known:
         return True
     edit.refuse("there is no such regime in the regime book", regime, known)
     return False
@@ -385,10 +384,10 @@ def _branch(edit: LawEdit, network: SupplyNetwork, action: do.Branch) -> None:
     edit.set(rows, "suspended_to", row["date"].iloc[0])
 
 
-def _blank(column: pd.Series[Any]) -> Any:
-    if pd.api.types.is_datetime64_any_dtype(column):
+def _blank(kind: Any) -> Any:
+    if pd.api.types.is_datetime64_any_dtype(kind):
         return pd.NaT
-    return pd.NA if column.dtype == "boolean" else ""
+    return pd.NA if kind == "boolean" else ""
 
 
 _EDITS: Final[dict[type[do.Action], Callable[[LawEdit, SupplyNetwork, Any], None]]] = {
