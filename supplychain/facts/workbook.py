@@ -122,13 +122,14 @@ def _sheet(sheet: Any, formulas: Any, name: str, title: str, file: str, problems
     faults = 0
     for number, (row, written) in enumerate(zip(sheet.iter_rows(), formulas.iter_rows(), strict=True), start=1):
         texts: list[str] = []
-        for cell, formula in zip(row, written, strict=True):
+        for at, (cell, formula) in enumerate(zip(row, written, strict=True)):
+            under = header[at] if at < len(header) else ""
             if formula.data_type == "f" and cell.value is None:
                 rule, cure = "a formula has a stored value", "open and save it in a spreadsheet, or paste the value"
-                faults += _fault("formula", rule, cure, cell, formula.value, place, name, faults, problems)
+                faults += _fault("formula", rule, cure, cell, formula.value, place, name, under, faults, problems)
             elif cell.data_type == "e":
                 rule, cure = "no cell holds an error", "repair the formula"
-                faults += _fault("error-cell", rule, cure, cell, cell.value, place, name, faults, problems)
+                faults += _fault("error-cell", rule, cure, cell, cell.value, place, name, under, faults, problems)
             texts.append(_text(cell.value))
         while texts and not texts[-1]:
             texts.pop()
@@ -167,11 +168,20 @@ def _sheet(sheet: Any, formulas: Any, name: str, title: str, file: str, problems
 
 
 def _fault(
-    code: str, rule: str, cure: str, cell: Any, value: object, place: str, name: str, faults: int, problems: Problems
+    code: str,
+    rule: str,
+    cure: str,
+    cell: Any,
+    value: object,
+    place: str,
+    name: str,
+    column: str,
+    faults: int,
+    problems: Problems,
 ) -> int:
     if faults < _SHOWN:
         at = f"{place}!{cell.coordinate}"
-        problems.add(code, rule, cure, file=at, table=name, row=cell.row, value=value)
+        problems.add(code, rule, cure, file=at, table=name, row=cell.row, column=column, value=value)
     return 1
 
 
