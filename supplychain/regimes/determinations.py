@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -13,7 +13,18 @@ import pandas as pd
 
 from supplychain.regimes.classes import Likeness
 from supplychain.regimes.codes import MAYBE
-from supplychain.regimes.evaluate import TOLD, Buyers, Content, Frame, Outcome, Sellers, evaluate, read_item
+from supplychain.regimes.evaluate import (
+    TOLD,
+    Buyers,
+    Content,
+    Earlier,
+    Frame,
+    Item,
+    Outcome,
+    Sellers,
+    evaluate,
+    read_item,
+)
 from supplychain.regimes.flows import Flows, compress
 from supplychain.regimes.law import CLASSES, DESTINATION, ORIGIN, POLICIES, STATUSES, Law
 from supplychain.regimes.renew import Basis, Kept, kept
@@ -200,6 +211,42 @@ class Determinations:
         return np.array(texts, object)
 
 
+@dataclass(frozen=True, eq=False)
+class _Asked:
+    """Combinations of one item that are still to be judged."""
+
+    item: Item
+    seller: Longs
+    buyer: Longs
+    epoch: Longs
+    earlier: Earlier | None
+
+
+def _judged(
+    parts: Sequence[Outcome | _Asked], span: int, law: Law, sellers: Sellers, buyers: Buyers, content: Content | None,
+    inferred: bool,
+) -> tuple[Outcome, ...]:  # fmt: skip
+    """Return the outcomes, with those that were asked for judged. Items that were never classified meet the same rules,
+    hundreds of them: they are judged together."""
+    found = list(parts)
+    asked = [(place, part) for place, part in enumerate(parts) if isinstance(part, _Asked)]
+    together = [one for one in asked if one[1].item.classification.unknown]
+    groups = [together] if together else []
+    groups += [[one] for one in asked if not one[1].item.classification.unknown]
+    for group in groups:
+        sizes = [len(part.seller) for _, part in group]
+        frame = Frame(
+            law, [part.item.category for _, part in group], sellers, buyers, content, inferred,
+            np.repeat(np.arange(len(group)), sizes),
+            *(np.concatenate([getattr(part, name) for _, part in group]) for name in ("seller", "buyer", "epoch")),
+        )  # fmt: skip
+        start = 0
+        for (place, part), size in zip(group, sizes, strict=True):
+            found[place] = evaluate(frame, part.item, slice(start, start + size), span, part.earlier)
+            start += size
+    return tuple(one for one in found if isinstance(one, Outcome))
+
+
 def determine(
     law: Law,
     flows: Flows,
@@ -220,7 +267,7 @@ def determine(
     used, epoch = compress(all_epochs, len(law.breaks) + 1)
     likeness = Likeness(law, sellers, buyers, used)
     index = np.zeros(flows.count, np.int32)
-    outcomes: list[Outcome] = []
+    outcomes: list[Outcome | _Asked] = []
     starts: list[int] = []
     total = 1
     taken = like.holds(law, wording.span, flows, inferred, assumptions) if like is not None else None
@@ -254,18 +301,19 @@ def determine(
         kinds, position = compress(combined[~same], s.count * b.count * e.count)
         if not len(kinds):
             continue
-        frame = Frame(
-            law, item, sellers, buyers, content, inferred,
-            s.first[kinds // (b.count * e.count)], b.first[kinds // e.count % b.count], used[e.first[kinds % e.count]],
-        )  # fmt: skip
         index[rows[~same]] = position + total
         at[key] = len(outcomes)
-        earlier = None if taken is None else taken.earlier(key, rows[~same], position, len(kinds))
-        outcomes.append(evaluate(frame, wording.span, earlier))
+        asked = _Asked(
+            item, s.first[kinds // (b.count * e.count)], b.first[kinds // e.count % b.count],
+            used[e.first[kinds % e.count]],
+            None if taken is None else taken.earlier(key, rows[~same], position, len(kinds)),
+        )  # fmt: skip
+        outcomes.append(asked)
         starts.append(total)
         total += len(kinds)
+    judged = _judged(outcomes, wording.span, law, sellers, buyers, content, inferred)
     return Determinations(
-        flows.count, index, tuple(outcomes), tuple(starts), wording, (assumptions or {}).get("licence", {}), warnings,
+        flows.count, index, judged, tuple(starts), wording, (assumptions or {}).get("licence", {}), warnings,
         tuple(law.places), sellers.origin.astype(np.int16)[flows.sellers.of],
         buyers.destination.astype(np.int16)[flows.buyers.of],
         Basis(law, flows, inferred, (assumptions or {}).get("content"), of_item, at),

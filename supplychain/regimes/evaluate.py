@@ -7,7 +7,7 @@ on arrays over the distinct combinations of one item.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from supplychain.regimes.codes import CONDITIONAL, HEADINGS, MAYBE, NO, YES, Classification, list_of
+from supplychain.regimes.codes import CONDITIONAL, MAYBE, NO, YES, Classification, list_of
 from supplychain.regimes.flows import Distinct, parse_content
 from supplychain.regimes.law import (
     EXCEPTED,
@@ -170,16 +170,10 @@ def read_item(text: str, category: str, law: Law, hs6: str = "") -> Item:
     """Classify an item and pick the rules that its codes may meet."""
     found = law.codes.classify(text, hs6)
     missing = {f"{UNLISTED}:{list_of(code)}" if list_of(code) in law.lists else UNCLASSIFIED for code in found.unlisted}
-    codeless = np.array([MAYBE if r.control in missing else NO for r in law.rules], np.int8)
-    if found.unknown:
-        # Never classified: it may fall under any control, and under laws that the book does not hold. What is
-        # written in customs headings turns on the heading, not on the classification.
-        # Law that is not held adds nothing to that question.
-        listed = [
-            r.control == UNCLASSIFIED or (not r.gap and any(list_of(code) != HEADINGS for code in r.codes))
-            for r in law.rules
-        ]
-        codeless = np.where(listed, MAYBE, NO).astype(np.int8)
+    # Never classified: it may fall under any control, and under laws that the book does not hold. What is written in
+    # customs headings turns on the heading, not on the classification.
+    open_ = law.open if found.unknown else np.array([rule.control in missing for rule in law.rules], bool)
+    codeless = np.where(open_, MAYBE, NO).astype(np.int8)
     # What turns on no code at all (any item, unknown codes) stands as a list of its own with one variant.
     groups: list[tuple[Bytes, ...]] = [(np.maximum(law.codes.meets(""), codeless),)]
     groups += [tuple(law.codes.match(variant) for variant in group) for group in found.groups]
@@ -193,15 +187,16 @@ def read_item(text: str, category: str, law: Law, hs6: str = "") -> Item:
 
 
 class Frame:
-    """The combinations of one item that are asked for: arrays of sellers, buyers and epochs, all of one length."""
+    """Combinations that are asked for, of one item or of several whose rules are much the same: arrays of sellers,
+    buyers and epochs, all of one length; ``of`` says which of the ``categories`` of items each is of."""
 
     def __init__(
-        self, law: Law, item: Item, sellers: Sellers, buyers: Buyers, content: Content | None, inferred: bool,
-        seller: Longs, buyer: Longs, epoch: Longs,
+        self, law: Law, categories: Sequence[str], sellers: Sellers, buyers: Buyers, content: Content | None,
+        inferred: bool, of: Longs, seller: Longs, buyer: Longs, epoch: Longs,
     ) -> None:  # fmt: skip
-        self.law, self.item, self.sellers, self.buyers = law, item, sellers, buyers
+        self.law, self.categories, self.sellers, self.buyers = law, categories, sellers, buyers
         self.content, self.inferred = content, inferred
-        self.seller, self.buyer, self.epoch = seller, buyer, epoch
+        self.of, self.seller, self.buyer, self.epoch = of, seller, buyer, epoch
         self.origin = sellers.origin[seller]
         self.destination = buyers.destination[buyer]
         self.used = np.unique(epoch)
@@ -292,9 +287,11 @@ class Frame:
             return self._product(rule.imposing)
         stated = self.sellers.share(rule.imposing)
         silent = np.isnan(stated)
-        guess = np.nan if self.content is None else self.content.share(self.item.category, rule.imposing)
-        share = np.where(silent, guess, stated)[self.seller]
-        unknown, guessed = np.isnan(share), silent[self.seller]
+        told = self.content
+        guess = np.array([np.nan if told is None else told.share(name, rule.imposing) for name in self.categories])
+        guessed = silent[self.seller]
+        share = np.where(guessed, guess[self.of], stated[self.seller])
+        unknown = np.isnan(share)
         over = share >= term.threshold if term.kind == "content-floor" else share > term.threshold
         found = np.where(unknown, MAYBE, np.where(over, YES, NO)).astype(np.int8)
         why = np.where(unknown, CONTENT, np.where(guessed, ASSUMED, 0)).astype(np.int16)
@@ -307,12 +304,11 @@ class Frame:
 
     def _product(self, state: str) -> tuple[Bytes, npt.NDArray[np.int16]]:
         stated = self.sellers.product(state)[self.seller]
-        guess = None if self.content is None else self.content.product(self.item.category)
-        silent = stated == MAYBE
-        if guess is None:
-            return stated, np.where(silent, DIRECT, 0).astype(np.int16)
-        found = np.where(silent, YES if state in guess else NO, stated).astype(np.int8)
-        return found, np.where(silent, ASSUMED, 0).astype(np.int16)
+        told = [None if self.content is None else self.content.product(name) for name in self.categories]
+        guesses = [MAYBE if states is None else YES if state in states else NO for states in told]
+        guess, silent = np.array(guesses, np.int8)[self.of], stated == MAYBE
+        why = np.where(silent, np.where(guess == MAYBE, DIRECT, ASSUMED), 0).astype(np.int16)
+        return np.where(silent, guess, stated).astype(np.int8), why
 
     def waiver(self, waiver: Waiver, by_origin: Bytes) -> Bytes:
         """Return how far an exception lifts the control: YES, MAYBE (not proven) or NO."""
@@ -350,18 +346,26 @@ class Clauses:
     by: npt.NDArray[np.int16]  # which waiver of the rule, -1 = none
     why: npt.NDArray[np.int16]
 
-    @property
+    @cached_property
+    def _reached(self) -> Bytes:
+        """The weakest clause, codes and the origin of the goods left aside."""
+        return np.minimum(np.minimum(self.force, self.border), np.minimum(self.scope, self.end_party))
+
+    @cached_property
     def applies(self) -> Bytes:
         """The weakest clause, the codes left aside."""
-        reached = np.maximum(self.origin, self.abroad)
-        weakest = np.minimum(np.minimum(self.force, self.border), np.minimum(self.scope, self.end_party))
-        return np.minimum(weakest, reached)
+        return np.minimum(self._reached, np.maximum(self.origin, self.abroad))
 
-    @property
+    @cached_property
     def spared(self) -> npt.NDArray[np.bool_]:
         """Does nothing but an assumption on content keep the control from reaching the flow?"""
-        clauses = np.minimum(np.minimum(self.force, self.border), np.minimum(self.scope, self.end_party))
-        return np.asarray((clauses >= MAYBE) & (self.applies == NO) & ((self.why & ASSUMED) > 0))
+        return np.asarray((self._reached >= MAYBE) & (self.applies == NO) & ((self.why & ASSUMED) > 0))
+
+    @cached_property
+    def reasons(self) -> npt.NDArray[np.int16]:
+        """Why it is not settled, where it applies or may, or is spared by an assumption."""
+        kept = np.where(self.applies >= CONDITIONAL, self.why, np.where(self.spared, ASSUMED, 0))
+        return np.asarray(kept, np.int16)
 
 
 def clauses(frame: Frame, rule: Rule) -> Clauses:
@@ -442,24 +446,26 @@ class Earlier:
     row: npt.NDArray[np.intp]
 
 
-def evaluate(frame: Frame, span: int, earlier: Earlier | None = None) -> Outcome:
-    """Fold the rules of an item into the strictest outcome; `span` is one more than the highest rank."""
-    item, count = frame.item, len(frame.seller)
-    width = len(item.rules)
+def evaluate(frame: Frame, item: Item, at: slice, span: int, earlier: Earlier | None = None) -> Outcome:
+    """Fold the rules of an item into the strictest outcome; its combinations are the part ``at`` of the frame. `span`
+    is one more than the highest rank."""
+    epoch, width = frame.epoch[at], len(item.rules)
+    count = len(epoch)
     applies, lifted = np.zeros((count, width), np.int8), np.zeros((count, width), np.int8)
     by, why = np.full((count, width), -1, np.int16), np.zeros((count, width), np.int16)
-    for column, rule in enumerate(item.rules):
-        if not rule.force[frame.epoch].any():
-            continue
-        at = -1 if earlier is None else earlier.column.get(rule.key, -1)
-        if earlier is not None and at >= 0:
-            old, row = earlier.outcome, earlier.row
-            applies[:, column], lifted[:, column] = old.applies[row, at], old.lifted[row, at]
-            by[:, column], why[:, column] = old.by[row, at], old.why[row, at] & ~CODE
-            continue
-        found = frame.judged(rule)
-        applies[:, column], lifted[:, column], by[:, column] = found.applies, found.lifted, found.by
-        why[:, column] = np.where(found.applies >= CONDITIONAL, found.why, np.where(found.spared, ASSUMED, 0))
+    known = np.full(width, -1, np.intp)
+    if earlier is not None:
+        known[:] = [earlier.column.get(rule.key, -1) for rule in item.rules]
+        stay, old = known >= 0, earlier.outcome
+        place = np.ix_(earlier.row, known[stay])
+        applies[:, stay], lifted[:, stay], by[:, stay] = old.applies[place], old.lifted[place], old.by[place]
+        why[:, stay] = old.why[place] & ~CODE
+    for column in np.flatnonzero(known < 0).tolist():
+        rule = item.rules[column]
+        if rule.force[epoch].any():
+            found = frame.judged(rule)
+            applies[:, column], lifted[:, column] = found.applies[at], found.lifted[at]
+            by[:, column], why[:, column] = found.by[at], found.reasons[at]
     full = np.array([rule.level * span + rule.rank for rule in item.rules], np.int64)
     waived = np.array([EXCEPTED * span + rule.rank for rule in item.rules], np.int64)
     score = np.where(lifted == YES, waived, full)

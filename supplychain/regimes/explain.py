@@ -60,11 +60,12 @@ def explain(
     one = np.zeros(1, np.int64)
     frame = Frame(
         law,
-        item,
+        [category],
         Sellers.of(flows.sellers, law.places),
         Buyers.of(flows.buyers, law.places),
         Content.of(assumptions),
         inferred,
+        one,
         one,
         one,
         law.epochs(flows.days[:1]),

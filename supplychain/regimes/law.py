@@ -16,7 +16,18 @@ import pandas as pd
 from supplychain.facts.countries import countries
 from supplychain.regimes import coverage as held
 from supplychain.regimes import reach
-from supplychain.regimes.codes import MAYBE, NO, NOT_LISTS, SHARED_LISTS, YES, Codes, list_of, normal, relation
+from supplychain.regimes.codes import (
+    HEADINGS,
+    MAYBE,
+    NO,
+    NOT_LISTS,
+    SHARED_LISTS,
+    YES,
+    Codes,
+    list_of,
+    normal,
+    relation,
+)
 from supplychain.regimes.flows import UNION
 from supplychain.regimes.grid import Grid, Scope, days, grid_of
 from supplychain.regimes.reach import Term
@@ -118,6 +129,20 @@ class Law:
         found |= {("entity", term.entity) for rule in self.rules for term in rule.terms}
         found |= {waiver.condition for rule in self.rules for waiver in rule.waivers}
         return {name: tuple(sorted(t for k, t in found if k == name and t)) for name in ("end-use", "entity")}
+
+    @cached_property
+    def open(self) -> Bools:
+        """Which rules an item that was never classified may fall under, whatever its customs heading is.
+
+        Law that is not held adds nothing to that question.
+        """
+        return np.array(
+            [
+                rule.control == UNCLASSIFIED or (not rule.gap and any(list_of(code) != HEADINGS for code in rule.codes))
+                for rule in self.rules
+            ],
+            bool,
+        )
 
     def epochs(self, days: npt.NDArray[np.datetime64]) -> Ints:
         """Return the epoch of each day."""
