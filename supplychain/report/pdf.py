@@ -31,7 +31,7 @@ _ROWS = {
     "choke_points": 16,
     "single_sources": 26,
     "states": 12,
-    "controls_by_state": 12,
+    "controls_by_state": 10,
     "plan_lines": 18,
     "plan_qualifications": 12,
     "plan_threats": 10,
