@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from pathlib import Path
 
@@ -28,7 +29,8 @@ def test_bundled_case_is_loaded_and_determined_within_two_seconds() -> None:
     network = datasets() / "semiconductors"
     case = Case.load(network=network, buyer="IND", on="2025-01-01")
     assert len(case.determinations.table) == case.compiled.n_offers
-    assert time.process_time() - start < 2.0
+    if sys.gettrace() is None:  # tracing (coverage) makes it slower
+        assert time.process_time() - start < 2.0
 
 
 def test_a_country_wants_end_products_and_a_buyer_what_its_plants_need() -> None:

@@ -241,3 +241,9 @@ def test_a_thousand_bad_cells_are_counted_and_not_all_told() -> None:
     _, problems = read(SHARE, *["x"] * 1000)
     assert len(problems.errors) == 26
     assert any("975 more" in p.cure for p in problems.errors)
+
+
+@pytest.mark.parametrize("day", ["1799-12-31", "2201-01-01"])
+def test_days_beyond_four_centuries_are_refused(day: str) -> None:
+    _, problems = read(schema("network")["events"]["date"], day)
+    assert problems.errors

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from supplychain.errors import Problems
+from supplychain.facts import csvfile
 from supplychain.facts.csvfile import _plain, _records, read_csv
 
 
@@ -144,3 +145,25 @@ def test_the_quick_way_reads_what_the_strict_way_reads(rows: list[list[str]], ma
 )
 def test_the_quick_way_leaves_all_else_to_the_strict_way(data: bytes) -> None:
     assert _plain(data, data.decode(), "t", "t.csv", Problems()) is None
+
+
+def test_a_table_has_at_most_so_many_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = b"item,name\na,A\nb,B\nc,C\n"
+    monkeypatch.setattr(csvfile, "MAX_ROWS", 3)
+    problems = Problems()
+    assert csvfile.read_csv(data, "items", "items.csv", problems) is not None
+    monkeypatch.setattr(csvfile, "MAX_ROWS", 2)
+    assert csvfile.read_csv(data, "items", "items.csv", problems) is None
+    assert [problem.code for problem in problems.errors] == ["too-long"]
+
+
+def test_records_of_any_header_are_read_with_their_numbers() -> None:
+    problems = Problems()
+    grid = csvfile.csv_grid(b"part,part,qty\n\na,b,1\n,,\nc,d,2,x\n", "bom.csv", problems)
+    assert grid == [(1, ["part", "part", "qty"]), (3, ["a", "b", "1"]), (5, ["c", "d", "2", "x"])]
+    assert not problems.errors
+    for data, code in ((b'part\n"open', "cut"), (b"a;b;c\n1;2;3\n", None), (b"\xff\xfe\xfa", None)):
+        problems = Problems()
+        csvfile.csv_grid(data, "bom.csv", problems)
+        assert problems.errors
+        assert code in (None, problems.errors[0].code)

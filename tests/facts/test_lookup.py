@@ -84,3 +84,10 @@ def test_a_state_with_what_it_hosts(packages: list[Package]) -> None:
 def test_a_source_with_every_row_that_cites_it(packages: list[Package]) -> None:
     tables = {part.table for part in describe(packages, Hit("sources", "s2", "")).related}
     assert tables == {"items", "supplies"}
+
+
+def test_a_table_that_is_none_is_told_with_the_nearest(packages: list[Package]) -> None:
+    with pytest.raises(UsageError, match="'items'"):
+        find(packages, "gas", "item")
+    with pytest.raises(UsageError, match="items, organisations"):
+        find(packages, "gas", "zzzzzz")

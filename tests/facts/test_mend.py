@@ -91,3 +91,13 @@ def test_command(edited: Callable[..., Path], tmp_path: Path, capsys: pytest.Cap
     assert "60%" in (tmp_path / "page.html").read_text(encoding="utf-8")
     assert run(["check", str(folder), "--fix", str(tmp_path / "out")]) == 0
     assert "0.6" in capsys.readouterr().out
+
+
+def test_a_folder_without_a_descriptor_gets_one(small: Path, tmp_path: Path) -> None:
+    (small / "datapackage.json").unlink()
+    mended = mend(small)
+    assert "a package has a descriptor" in set(
+        mended.mends["rule"] if "rule" in mended.mends else mended.mends.iloc[:, -1]
+    )
+    write_mended(mended, tmp_path / "out")
+    assert read_package(tmp_path / "out", strict=True).descriptor["supplychain"]["schema"] == "network"

@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from supplychain.errors import Problems
+from supplychain.facts import parquetfile
 from supplychain.facts.parquetfile import read_parquet
 from supplychain.facts.raw import RawTable
 
@@ -93,3 +94,18 @@ def test_cut_or_flipped_files_never_crash() -> None:
         assert (raw is None) == bool(problems.errors)
         refused += raw is None
     assert refused > 100
+
+
+def test_rows_cells_and_headers_have_limits(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = written(pa.table({"item": ["a", "b", "abcdef"]}))
+    assert read(data)[0] is not None
+    for limit, most, code in (("MAX_ROWS", 2, "too-long"), ("MAX_CELLS", 2, "too-long"), ("MAX_CELL", 5, "cell-size")):
+        with monkeypatch.context() as patch:
+            patch.setattr(parquetfile, limit, most)
+            table, problems = read(data)
+        assert table is None
+        assert [problem.code for problem in problems.errors] == [code]
+    twice = pa.Table.from_arrays([pa.array(["a"]), pa.array(["b"])], names=["item", "item"])
+    table, problems = read(written(twice))
+    assert table is None
+    assert problems.errors

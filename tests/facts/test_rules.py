@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from small_package import TABLES, places, refused
+from small_package import TABLES, places, refused, write
 
 from supplychain.facts.package import read_package
 
@@ -103,3 +103,13 @@ def test_a_lane_has_one_end_and_parts_sum_to_one(small: Path) -> None:
         ("lane-end", "lanes.csv", 4, "to_supply"),
         ("lane-end", "lanes.csv", 5, "to_supply"),
     }
+
+
+def test_capacities_per_month_and_per_year_are_told_apart(tmp_path: Path) -> None:
+    rows = [("f1", "wafer", 10, "m3/month"), ("f2", "wafer", 20, "m3/month"), ("f3", "wafer", 90, "m3/year"),
+            ("f4", "gas", 1, "t/year")]  # fmt: skip
+    lines = [f"{site},acme,{site},NLD,{product},{n},{unit},2025,estimate,s1," for site, product, n, unit in rows]
+    header = "site,organisation,name,country,product,capacity,unit,year,quality,source,note"
+    folder = write(tmp_path / "sites", TABLES | {"sites": "\n".join([header, *lines, ""])})
+    warned = [p for p in read_package(folder).warnings if p.code == "mixed-periods"]
+    assert [(p.table, p.row, p.column, p.value) for p in warned] == [("sites", 4, "unit", "m3/year")]

@@ -62,3 +62,11 @@ def test_a_schema_row_with_a_cell_too_many_is_found() -> None:
 def test_an_unknown_schema_is_a_usage_error() -> None:
     with pytest.raises(UsageError, match="network, regimes"):
         schema("nets")
+
+
+def test_tables_and_columns_that_are_none_are_key_errors() -> None:
+    kind = schema("network")
+    with pytest.raises(KeyError, match="wares"):
+        kind["wares"]
+    with pytest.raises(KeyError, match="colour"):
+        kind["items"]["colour"]

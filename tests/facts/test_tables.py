@@ -144,3 +144,13 @@ def test_a_period_ends_after_it_starts(tmp_path: Path) -> None:
     folder = write(tmp_path / "book", regimes)
     (folder / "datapackage.json").write_text('{"supplychain": {"schema": "regimes"}}')
     assert ("period", "memberships.csv", 2, "to") in places(refused(folder))
+
+
+def test_when_very_many_rows_share_a_key_the_rest_is_counted(small: Path) -> None:
+    rows = "".join(f"acme,Acme {k},NLD,,,s1,\n" for k in range(60))
+    path = small / "organisations.csv"
+    path.write_text(TABLES["organisations"] + rows, encoding="utf-8")
+    problems = [p for p in refused(small) if p.code == "duplicate-key"]
+    (counted,) = [p for p in problems if p.row is None]
+    assert "60 rows use the key" in counted.cure
+    assert len(problems) < 60

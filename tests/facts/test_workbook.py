@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import re
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -15,9 +15,23 @@ import pytest
 from openpyxl.utils.datetime import CALENDAR_MAC_1904
 from small_package import refused
 
+from supplychain.errors import Problems
+from supplychain.facts import child, folder
+from supplychain.facts.child import Job
 from supplychain.facts.package import read_package, write_package
 
 Change = Callable[[Any], None]
+
+
+@pytest.fixture(autouse=True)
+def read_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Read workbooks in this process, by what the child does: test_child.py holds the child itself."""
+
+    def read(jobs: Sequence[Job], problems: Problems) -> list[child.Found]:
+        answers = [child._answer(vars(job), job.data) for job in jobs]
+        return [child._found(part, problems) for answer in answers for part in child._parts(answer)]
+
+    monkeypatch.setattr(folder, "read_apart", read)
 
 
 @pytest.fixture
@@ -54,7 +68,7 @@ def test_a_formula_without_a_stored_value_is_refused_by_its_cell(book: Path) -> 
 
 def test_an_error_cell_is_refused_by_its_cell(book: Path) -> None:
     problems = refused(changed(book, lambda opened: opened["supplies"].__setitem__("E3", "#DIV/0!")))
-    assert [(p.code, p.file) for p in problems] == [("error-cell", "book.xlsx!supplies!E3")]
+    assert [(p.code, p.file, p.column) for p in problems] == [("error-cell", "book.xlsx!supplies!E3", "share")]
 
 
 def test_merged_cells_and_hidden_rows_are_refused(book: Path) -> None:

@@ -153,3 +153,21 @@ def test_a_text_too_long_for_excel_is_refused_rather_than_cut(small: Path, tmp_p
         write_package(package, tmp_path / "out.xlsx")
     write_package(package, tmp_path / "out")
     same(package, read_package(tmp_path / "out"))
+
+
+def test_a_check_of_a_workbook_comes_before_it_takes_its_place(small: Path, tmp_path: Path) -> None:
+    package, target = read_package(small), tmp_path / "book.xlsx"
+    seen: list[Path] = []
+
+    def refuse(path: Path) -> None:
+        assert read_package(path).name == "small"
+        raise UsageError("not this one")
+
+    with pytest.raises(UsageError, match="not this one"):
+        write_package(package, target, check=refuse)
+    assert list(tmp_path.glob("*book*")) == []
+    write_package(package, target, check=seen.append)
+    assert [path.name for path in seen] == ["book.xlsx"]
+    assert target.is_file()
+    with pytest.raises(UsageError, match="format is one of"):
+        write_package(package, tmp_path / "new", format="json")
