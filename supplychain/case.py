@@ -322,12 +322,12 @@ class Case:
     @cached_property
     def imposing_states(self) -> tuple[str, ...]:
         """States whose leave some flow of the case needs or may need."""
-        return tuple(sorted(set(self._leave["imposing"])))
+        return tuple(sorted(set(self._leave["imposing"].tolist())))
 
     @cached_property
     def regimes(self) -> tuple[str, ...]:
         """Regimes under which some flow of the case needs or may need leave."""
-        return tuple(sorted(set(self._leave["regime"]) - {""}))
+        return tuple(sorted(set(self._leave["regime"].tolist()) - {""}))
 
     def in_force(self, bound: Bound = "optimistic") -> Shocks:
         """Return one shock: all flows that are refused already."""

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from supplychain.app.workspace import Setup, Workspace
 
 HORIZON: Final = 12.0  # months of choke points and of what states can withhold
+_ASKED: Final = {"all supply of": "all", "leave of": "leave"}  # what states can withhold, and its columns
 _KIND: Final = {"leave of": "jurisdiction", "all supply of": "jurisdiction", "organisation": "organisation"}
 
 
@@ -131,7 +132,7 @@ def _reading(workspace: Workspace, draft: Draft, base: Measured, now: Measured, 
         choke_points=choke_table(workspace, base, now),
         states=states_table(base, now),
         items=items_table(base, now),
-        links=links_table(case),
+        links=workspace.kept("links", id(case.compiled), lambda: (case.compiled, links_table(case)))[1],
         warnings=tuple(dict.fromkeys([*case.warnings, *now.applied.warnings, *assumed])),
         seconds=time.perf_counter() - began,
     )
@@ -205,18 +206,17 @@ def chain_usage(workspace: Workspace, case: Case) -> Floats:
 
 def states_table(base: Measured, now: Measured) -> pd.DataFrame:
     """Return what each state can withhold, under the draft and as it is."""
-    frames = []
-    for prefix, side in (("", now), ("base_", base)):
-        parts = []
-        for kind, word in (("all supply of", "all"), ("leave of", "leave")):
-            losses = side.chokes.losses[side.chokes.losses["kind"] == kind].set_index("element")
-            parts.append(losses[["after", "short"]].add_prefix(f"{prefix}{word}_"))
-        frames.append(pd.concat(parts, axis=1))
-    table = pd.concat(frames, axis=1).rename_axis("state").sort_index().reset_index()
-    table.insert(1, "name", [country(state).name if is_country(state) else state for state in table["state"]])
+    sides = {
+        (prefix, kind): side.chokes.of_kind(kind) for prefix, side in (("", now), ("base_", base)) for kind in _ASKED
+    }
+    states = sorted({state for losses in sides.values() for state in losses})
+    names = [country(state).name if is_country(state) else state for state in states]
+    table = {"state": np.array(states, object), "name": np.array(names, object)}
     # A state that does not appear makes nothing for the chain, or asks no leave of it.
-    shorts = [str(name) for name in table.columns if str(name).endswith("_short")]
-    return table.fillna(dict.fromkeys(shorts, 0.0))
+    for (prefix, kind), losses in sides.items():
+        ends = np.array([losses.get(state, (np.nan, 0.0)) for state in states]).reshape(-1, 2)
+        table[f"{prefix}{_ASKED[kind]}_after"], table[f"{prefix}{_ASKED[kind]}_short"] = ends.T
+    return pd.DataFrame(table)
 
 
 def items_table(base: Measured, now: Measured) -> pd.DataFrame:

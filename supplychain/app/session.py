@@ -369,6 +369,7 @@ def build(setup: Setup) -> Built:
     first = Work(given, (Draft(title=texts.say("slot.title", number=1), name="scenario-1"),))
     shared = Shared(workspace, first, Jobs(2, "quick"), Jobs(1, "slow"))
     shared.quick.ahead(read, workspace, given, Draft())
+    shared.quick.ahead(workspace.warm, given)
 
     def server(given_inputs: Inputs, _: Outputs, session: Session) -> None:
         live = Live(session, shared, Desk(first))

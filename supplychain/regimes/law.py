@@ -228,8 +228,9 @@ def _gaps(coverage: pd.DataFrame, grid: Grid) -> tuple[held.Gap, ...]:
 
 def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
     """Return the rows of a table; `DataFrame.to_dict` takes ten times as long over texts."""
-    columns = [frame[name].tolist() for name in frame.columns]
-    return [dict(zip(frame.columns, row, strict=True)) for row in zip(*columns, strict=True)]
+    names = frame.columns.tolist()
+    columns = [frame[name].tolist() for name in names]
+    return [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
 
 
 def places_of(tables: Mapping[str, pd.DataFrame]) -> dict[str, int]:
@@ -270,10 +271,12 @@ def _rules(
     lists: Mapping[str, str],
     gaps: Sequence[held.Gap],
 ) -> tuple[Rule, ...]:
-    order = controls.assign(_from=controls["from"].fillna(pd.Timestamp("2200-01-01"))).sort_values(["_from", "control"])
+    start = days(controls, "from")
+    start = np.where(np.isnat(start), np.datetime64("2200-01-01", "D"), start)
+    order = [str(control) for _, control in sorted(zip(start.tolist(), controls["control"].tolist(), strict=True))]
     synthetic = [*((f"{UNLISTED}:{key}", state) for key, state in sorted(lists.items())), (UNCLASSIFIED, "")]
     below = len(gaps) + len(synthetic)
-    rank = {str(control): below + len(order) - place for place, control in enumerate(order["control"].tolist())}
+    rank = {control: below + len(order) - place for place, control in enumerate(order)}
     lifting = _Lifting.of_table(exceptions, grid)
     found = []
     for row, force in zip(records(controls), _forces(controls, grid), strict=True):

@@ -25,6 +25,7 @@ from supplychain.whatif.legal import edit_law
 from supplychain.whatif.scenario import Scenario
 
 WINDOW: Final = 36.0  # months that a scenario is followed
+_OF_NETWORK: Final = {"compiled", "needs", "demand_shares", "nowhere", "_resourcing"}  # that no law enters
 MEASURES: Final = ("in force", "at leave")
 
 
@@ -185,7 +186,8 @@ def _with(case: Case, changes: dict[str, object]) -> Case:
     other = case.with_(**given)
     same = not changes.keys() & {"network", "assumptions"} and other.tagged == case.tagged
     if same and "compiled" in case.__dict__:
-        other.__dict__["compiled"] = case.compiled
+        for name in _OF_NETWORK & case.__dict__.keys():
+            other.__dict__[name] = case.__dict__[name]
         if "_flows" in case.__dict__ and other.tags == case.tags:
             other.__dict__["_flows"] = case.__dict__["_flows"]
     if "determinations" in case.__dict__:

@@ -37,6 +37,12 @@ class Chokes:
     own: dict[str, sparse.csc_array]
     threshold: float
 
+    def of_kind(self, kind: str) -> dict[str, tuple[float, float]]:
+        """Return after and short by element, for one kind."""
+        rows = self.losses[self.losses["kind"] == kind]
+        ends = zip(rows["after"].tolist(), rows["short"].tolist(), strict=True)
+        return dict(zip(rows["element"].tolist(), ends, strict=True))
+
     @property
     def table(self) -> pd.DataFrame:
         rows = self.losses

@@ -175,9 +175,12 @@ def _adopt(edit: LawEdit, action: do.Join, partners: Sequence[str], start: pd.Ti
         return
     rows: list[dict[str, Any]] = []
     pairs: set[tuple[str, str]] = set()
-    groups = template.groupby(["destination_scope", "end_party", "licence_policy"], sort=True, dropna=False)
-    for number, ((scope, party, policy), part) in enumerate(groups, start=1):
-        codes = sorted({c for text in part["item_code"] for c in text.split(";") if not c.endswith((":*", ":any"))})
+    names = ("destination_scope", "end_party", "licence_policy", "item_code", "imposing")
+    groups: dict[tuple[str, ...], list[tuple[str, str]]] = {}
+    for *terms, text, imposing in zip(*(template[name].tolist() for name in names), strict=True):
+        groups.setdefault(tuple(terms), []).append((text, imposing))
+    for number, ((scope, party, policy), part) in enumerate(sorted(groups.items()), start=1):
+        codes = sorted({c for text, _ in part for c in text.split(";") if not c.endswith((":*", ":any"))})
         own = [f"{_ADOPTED}:{code.partition(':')[2]}" for code in codes]
         pairs |= set(zip(codes, own, strict=True))
         rows += [
@@ -186,11 +189,11 @@ def _adopt(edit: LawEdit, action: do.Join, partners: Sequence[str], start: pd.Ti
              "destination_scope": scope, "end_party": party, "licence_policy": policy, "reach": "none", "from": start,
              "quality": "assumption", "source": "none", "note": "scenario"}
             for state in sorted(action.states)
-            if codes and (part["imposing"] != state).any()
+            if codes and any(imposing != state for _, imposing in part)
         ]  # fmt: skip
     edit.append("controls", rows)
     known = edit.tables["correspondences"]
-    held = set(zip(known["code"], known["corresponds"], strict=True))
+    held = set(zip(known["code"].tolist(), known["corresponds"].tolist(), strict=True))
     edit.append(
         "correspondences",
         [{"code": code, "corresponds": own, "match": "same", "quality": "derived", "source": "none"}
