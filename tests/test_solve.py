@@ -254,3 +254,80 @@ def test_200_random_whole_number_programs_agree_with_cbc_and_brute_force():
             best = (points[fits] @ case.cost).min() if fits.any() else math.nan
             assert found.objective == pytest.approx(best, nan_ok=True)
     assert brute > 20
+
+
+class Says:
+    """HiGHS, but that it answers some questions otherwise."""
+
+    def __init__(self, inner, **answers):
+        self.inner, self.answers = inner, answers
+
+    def __getattr__(self, name):
+        return (lambda *_: self.answers[name]) if name in self.answers else getattr(self.inner, name)
+
+
+def test_what_the_solver_says_in_no_known_word_is_an_error():
+    live = solve.LiveModel(model([1], [[1]], [1], [INF], [0], [5]))
+    status = solve.highspy.HighsModelStatus
+    live._highs = Says(live._highs, getModelStatus=status.kSolveError)
+    assert live.solve().status == "error"
+    live._highs = Says(live._highs.inner, getModelStatus=status.kUnboundedOrInfeasible)
+    assert live.solve().status == "error"  # still undecided without presolve
+    live._highs = Says(live._highs.inner, passModel=solve.highspy.HighsStatus.kError)
+    with pytest.raises(ValueError, match="refused the model"):
+        live._pass()
+
+
+def test_a_point_without_duals_has_no_bound():
+    live = solve.LiveModel(model([1], [[1]], [1], [INF], [0], [5]))
+    live._highs.run()
+    raw = live._highs.getSolution()
+    bare = type("Bare", (), {"col_value": list(raw.col_value), "row_dual": [], "col_dual": []})
+    live._highs = Says(live._highs, getSolution=bare)
+    found = live.solve()
+    assert (found.status, found.objective, found.bound) == ("feasible-not-proven", 1.0, -INF)
+    assert np.isnan(found.duals).all()
+
+
+def test_a_model_without_columns_or_rows_is_solved():
+    nothing = solve.solve(model([], np.zeros((0, 0)), [], [], [], []))
+    assert (nothing.status, nothing.objective) == ("optimal", 0.0)
+    alone = solve.solve(model([2.0, -1.0], np.zeros((0, 2)), [], [], [1, 0], [9, 4]))
+    assert (alone.status, alone.objective) == ("optimal", -2.0)
+
+
+def test_crossed_limits_are_their_own_conflict():
+    crossed = solve.LiveModel(model([1, 1], [[1, 0], [0, 1]], [0, 5], [INF, 4], [0, 3], [INF, 2]))
+    assert crossed.conflict() == solve.Conflict(rows=(1,), columns=(), irreducible=True)
+    bound = solve.LiveModel(model([1, 1], [[1, 0], [0, 1]], [0, 0], [INF, INF], [0, 3], [INF, 2]))
+    assert bound.conflict() == solve.Conflict(rows=(), columns=(1,), irreducible=True)
+
+
+def test_no_bound_or_cost_becomes_nan():
+    live = solve.LiveModel(model([1], [[1]], [1], [INF], [0], [5]))
+    for change in (
+        lambda: live.set_costs([0], [math.nan]),
+        lambda: live.set_rows([0], [math.nan], [INF]),
+        lambda: live.set_columns([0], [0], [math.nan]),
+    ):
+        with pytest.raises(ValueError, match="may not be nan"):
+            change()
+    assert live.solve().objective == pytest.approx(1.0)
+
+
+@pytest.mark.skipif(solve.cbc_path() is None, reason="no CBC program here")
+def test_the_second_solver_names_a_model_without_end():
+    endless = model([-1, 0], [[1, -1]], [0], [INF], [0, 0], [INF, INF])
+    assert solve.second_opinion(endless).status == "unbounded"
+
+
+def test_a_point_that_is_no_number_breaks_every_row():
+    case = model([1], [[1]], [1], [INF], [0], [5])
+    assert violation(case, np.array([math.nan])) == INF
+    assert violation(case, np.array([1.0])) == 0.0
+
+
+def test_a_dual_that_leans_on_a_limit_that_is_not_there_bounds_nothing():
+    case = model([-1], [[1]], [0], [INF], [0], [INF])
+    assert safe_bound(case, np.array([0.0])) == -INF
+    assert safe_bound(case, np.array([0.0]), exact=True) == -INF
