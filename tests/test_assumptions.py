@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from supplychain.assumptions import Assumptions
+from supplychain.assumptions import Assumption, Assumptions
 from supplychain.errors import InputError, UsageError
 
 
@@ -62,3 +62,21 @@ def test_values_change_by_name_and_the_original_stays() -> None:
         bundled.with_({"resourcing.outbid": float("inf")})
     with pytest.raises(UsageError, match="no assumption"):
         bundled.number("resourcing.spare")
+
+
+def test_an_assumption_has_one_value_inside_a_range_that_is_one(tmp_path: Path) -> None:
+    about = {"unit": "days", "why": "a test", "source": "none"}
+    for more, fault in (
+        ({}, "either value or values"),
+        ({"value": 1, "values": {"gas": 2}}, "either value or values"),
+        ({"value": 5, "range": [6, 9]}, "5 lies outside the range 6 to 9"),
+        ({"value": "least", "range": [9, 6]}, "starts above its end"),
+    ):
+        with pytest.raises(ValueError, match=fault):
+            Assumption.model_validate({**about, **more})
+    file = tmp_path / "wide.toml"
+    file.write_text(
+        "[resourcing.outbid]\nvalue = 2\nrange = [0, 3]\n"
+    )  # a range of one's own does not widen what may be
+    with pytest.raises(InputError, match="between 0 and 1"):
+        Assumptions.load(file)

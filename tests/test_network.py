@@ -167,3 +167,10 @@ def test_faults_are_told_all_at_once() -> None:
 def test_requests_that_make_no_sense(destinations: list[str] | None, items: list[str] | None, message: str) -> None:
     with pytest.raises(UsageError, match=message):
         SupplyNetwork.from_tables(tables()).compile(destinations, items)
+
+
+def test_nodes_are_found_by_name_or_refused() -> None:
+    compiled = SupplyNetwork.from_tables(tables()).compile(["IND"], ["chip"])
+    assert compiled.supply_ids[compiled.node("wafer-d")] == "wafer-d"
+    with pytest.raises(UsageError, match="'toy-x' is not part of this network"):
+        compiled.node("toy-x")
