@@ -106,6 +106,7 @@ def fresh(actions: list[dict[str, object]]) -> Case:
             row["control"], row["imposing"], row["item_code"] = action["control"], action["imposing"], code
             row["destination_scope"], row["licence_policy"], row["reach"] = "worldwide", action["policy"], "none"
             row["from"], row["regime"], row["quality"] = DAY, "chn-ga-ge-2023", "assumption"
+            row["source"] = "none"
             controls = pd.concat([controls, row.to_frame().T], ignore_index=True)
         elif kind == "lift":
             of = controls["control"].isin(action["controls"]) & controls["from"].notna()
