@@ -306,3 +306,14 @@ def test_unknown_facts_are_not_taken_for_zero() -> None:
         cascade(compiled, refuse_all(compiled))
     with pytest.raises(UsageError, match="months above 0"):
         cascade(compiled.completed(), refuse_all(compiled), horizons=(0,))
+
+
+def test_availability_output_and_the_loss_of_one_market_are_read_off_the_result() -> None:
+    compiled = SupplyNetwork.from_tables(three_tiers()).compile(["IND"]).completed()
+    chip = compiled.market("chip", "IND")
+    result = cascade(compiled, refuse_all(compiled, ["NLD", "UKR"]), horizons=(3, 12), markets=[chip])
+    assert result.loss(chip, "NLD", 12) == pytest.approx(0.2)
+    assert result.loss(chip, "UKR", 3) == pytest.approx(0.63)
+    assert result.availability[0] == pytest.approx(1 - np.array([[0.05, 0.2], [0.63, 0.63]]))
+    node = compiled.node("chip-u")
+    assert result.output[node, 0] == pytest.approx([0.95, 0.8])

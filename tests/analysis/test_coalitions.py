@@ -245,3 +245,9 @@ def test_games_that_cannot_be_are_refused() -> None:
         owen(lambda s: s.sum(axis=1), [[0, 1], [1, 2]])
     with pytest.raises(UsageError, match="negative"):
         weighted_game(3, [1, -1])
+    with pytest.raises(UsageError, match="at least one player"):
+        owen(lambda s: s.sum(axis=1), [])
+    with pytest.raises(UsageError, match="confidence"):
+        shapley(lambda s: s.sum(axis=1), 40, confidence=1.0)
+    with pytest.raises(UsageError, match="at most"):
+        banzhaf_owen(lambda s: s.sum(axis=1), [[k] for k in range(60)])

@@ -238,3 +238,36 @@ def test_a_diagram_beyond_its_budget_says_what_to_do() -> None:
 
 def brute_force_pairs() -> set[frozenset[str]]:
     return {frozenset((f"a{i}", f"b{j}", f"c{(i * j) % 9}")) for i, j in product(range(9), range(9))}
+
+
+def test_integer_programs_stop_where_they_are_told_and_refuse_what_they_cannot_do() -> None:
+    gates = {"top": any_of("a", "pair", "three"), "pair": all_of("b", "c"), "three": all_of("d", "e", "f")}
+    assert enumerate_minimal(gates, "top", max_size=2) == [("a",), ("b", "c")]
+    assert enumerate_minimal(gates, "top") == [("a",), ("b", "c"), ("d", "e", "f")]
+    found = cheapest_cut_set(gates, "top", {"a": 2.0}, others=9)
+    assert (found.events, found.others, found.cost) == (("a",), (("b", "c"),), 2.0) or (
+        found.events == ("b", "c") and found.others == (("a",),)
+    )
+    with pytest.raises(NoAnswer, match="no set of the events"):
+        cheapest_cut_set({"top": all_of("a", "b")}, "top", {"b": math.inf})
+    denied = {"top": all_of("a", "other"), "other": Gate("not", ("b",))}
+    for call in (enumerate_minimal, cheapest_cut_set):
+        with pytest.raises(UsageError, match="method bdd"):
+            call(denied, "top")
+    with pytest.raises(UsageError, match="method bdd"):
+        minimal_cut_sets(denied, "top", method="zbdd")
+
+
+def test_gates_are_evaluated_by_their_truth_tables() -> None:
+    rows = np.array(list(product([False, True], repeat=2)))
+    a, b = rows.T
+    odd = compile_gates({"top": Gate("xor", ("a", "b"))}, "top")
+    order = [("a", "b").index(name) for name in odd.names]
+    assert np.array_equal(evaluate(odd, rows[:, order]), a ^ b)
+    only = compile_gates({"top": all_of("a", "other"), "other": Gate("not", ("b",))}, "top")
+    order = [("a", "b").index(name) for name in only.names]
+    assert np.array_equal(evaluate(only, rows[:, order]), a & ~b)
+    always = compile_gates({"top": any_of("a", "yes"), "yes": Gate("true", ())}, "top")
+    assert evaluate(always, np.zeros((3, len(always.names)), dtype=bool)).all()
+    never = compile_gates({"top": all_of("a", "no"), "no": Gate("false", ())}, "top")
+    assert not evaluate(never, np.ones((3, len(never.names)), dtype=bool)).any()

@@ -313,3 +313,33 @@ def test_lanes_without_money_are_refused() -> None:
         lane_lists(lane_network(volume=[np.nan, 4.0, 1.0, 7.0]))
     with pytest.raises(UsageError, match="no lanes between supplies"):
         lane_lists(SupplyNetwork.from_tables({"supplies": pd.DataFrame({"supply": ["a"], "item": ["x"]})}))
+
+
+def test_options_and_lists_that_mean_nothing_are_refused() -> None:
+    for options, message in (
+        ({"replaceability": "firm"}, "none or sector"),
+        ({"engine": "scipy", "drop": 1e-6}, "frontier kernel"),
+    ):
+        with pytest.raises(UsageError, match=message):
+            esri(LINKS, SECTORS, **options)  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="linear, leontief or a table"):
+        esri(LINKS, SECTORS, essentiality="some")  # type: ignore[arg-type]
+    for links, sectors, message in (
+        (LINKS.drop(columns="buyer"), SECTORS, "needs a column buyer"),
+        (LINKS, SECTORS.drop(columns="sector"), "needs a column sector"),
+        (LINKS.set_axis(["supplier", "buyer", "one"], axis=1).assign(two=1), SECTORS, "one column with the flow"),
+    ):
+        with pytest.raises(InputError, match=message):
+            esri(links, sectors)
+    many = pd.DataFrame({"supplier": [f"x{k}" for k in range(30)], "buyer": SECTORS["firm"].iloc[0], "weight": "?"})
+    with pytest.raises(InputError, match="and 10 more") as caught:
+        esri(many, SECTORS)
+    assert len(caught.value.problems) < 60
+
+
+def test_numbered_firms_keep_their_numbers_beside_a_blank() -> None:
+    links = pd.DataFrame({"supplier": [1.0, np.nan], "buyer": [2.0, 1.0], "weight": [1.0, 1.0]})
+    sectors = pd.DataFrame({"firm": [1, 2], "sector": ["s", "s"]})
+    with pytest.raises(InputError) as caught:
+        esri(links, sectors)
+    assert {(problem.row, problem.column) for problem in caught.value.problems} == {(1, "supplier")}

@@ -163,3 +163,20 @@ def test_what_is_written_reads_back_to_the_same_cut_sets(tmp_path: Path) -> None
     nested = tree_of(tmp_path, EVERYTHING)
     rewritten = tree_of(tmp_path, open_psa(nested))
     assert set(minimal_cut_sets(rewritten.gates, "top").sets()) == set(minimal_cut_sets(nested.gates, "top").sets())
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ("<define-gate name='g'><not><event name='a'/><event name='b'/></not></define-gate>", "exactly one input"),
+        ("<define-gate name='g'><house-event name='h'/></define-gate>"
+         "<define-house-event name='h'><constant value='maybe'/></define-house-event>", "true or false"),
+        ("<define-gate name='g'><event name='a'/></define-gate>"
+         "<define-basic-event name='a'><float value='often'/></define-basic-event>", "must be a number"),
+        ("<define-gate name='g'><gate name='h'/></define-gate><define-gate name='h'><gate name='g'/></define-gate>",
+         "feed itself"),
+    ],
+)  # fmt: skip
+def test_values_and_loops_that_cannot_be_are_refused(tmp_path: Path, body: str, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        tree_of(tmp_path, in_tree(body))

@@ -121,3 +121,12 @@ def test_betweenness_is_that_of_networkx() -> None:
 def test_what_makes_no_sense_is_refused(call: Any) -> None:
     with pytest.raises(UsageError):
         call()
+
+
+def test_two_nodes_have_nothing_between_them() -> None:
+    assert structure.betweenness(Graph.of(2, [0], [1])).tolist() == [0.0, 0.0]
+
+
+def test_costs_beyond_the_integers_of_the_flow_are_refused() -> None:
+    with pytest.raises(UsageError, match="scale them down"):
+        minimum_vertex_cut(Graph.of(3, [0, 1], [1, 2]), 0, 2, [1, 2**31, 1])
