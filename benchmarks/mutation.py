@@ -22,6 +22,11 @@ TARGETS = {
     "supplychain/analysis/cascade.py": ["tests/analysis/test_cascade.py"],
     "supplychain/analysis/flow.py": ["tests/analysis/test_flow.py"],
     "supplychain/regimes/evaluate.py": ["tests/regimes/test_determinations.py", "tests/law/test_cases.py"],
+    "supplychain/analysis/gates.py": ["tests/analysis/test_cutsets.py"],
+    "supplychain/analysis/concentration.py": [
+        "tests/analysis/test_chokepoints.py::test_concentration_is_a_range_where_makers_are_unknown",
+        "tests/analysis/test_chokepoints.py::test_concentration_through_all_tiers_by_hand",
+    ],
     "supplychain/exchange/trade.py": ["tests/exchange/test_trade.py"],
     "supplychain/linear.py": ["tests/test_solve.py"],
 }

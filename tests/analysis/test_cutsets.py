@@ -271,3 +271,17 @@ def test_gates_are_evaluated_by_their_truth_tables() -> None:
     assert evaluate(always, np.zeros((3, len(always.names)), dtype=bool)).all()
     never = compile_gates({"top": all_of("a", "no"), "no": Gate("false", ())}, "top")
     assert not evaluate(never, np.ones((3, len(never.names)), dtype=bool)).any()
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (all_of("a", "b", "c"), any_of("a", "b", "d")),
+        (any_of("a", "b", "c"), all_of("a", "b", "d")),
+        (at_least(2, "a", "b", "c"), at_least(2, "a", "b", "d")),
+        (all_of("a", "b", "c"), all_of("a", "b", "d")),
+    ],
+)
+def test_events_that_stand_together_are_grouped_only_under_gates_of_one_kind(one: Gate, other: Gate) -> None:
+    gates = {"top": at_least(2, "one", "other", "e"), "one": one, "other": other}
+    assert list(minimal_cut_sets(gates, "top").sets()) == brute_force(gates, "top")

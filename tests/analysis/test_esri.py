@@ -177,9 +177,7 @@ def test_properties(seed: int) -> None:
 
 @pytest.mark.parametrize("part", [10.0, 0.0], ids=["alone", "in batches"])
 @pytest.mark.parametrize("kind", ["linear", "mixed"])
-def test_dropping_small_changes_stays_within_its_bound(
-    kind: str, part: float, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_dropping_small_changes_stays_within_its_bound(kind: str, part: float, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("numba")
     from supplychain.analysis import frontier
 

@@ -291,9 +291,11 @@ class Reference:
             spoken[row["class"]] = spoken.get(row["class"], False) or bool(states and where)
             if row["extent"] != "held" and states and where and meets[row["class"]] >= 2:
                 found.append((LEVELS.index(row["at_most"]), f"not-held:{row['coverage']}"))
-        for kind in codes:
-            if not spoken.get(kind) and meets[kind] >= 2:
-                found.append((LEVELS.index("embargo"), f"not-held:{kind}-silent"))
+        found += [
+            (LEVELS.index("embargo"), f"not-held:{kind}-silent")
+            for kind in codes
+            if not spoken.get(kind) and meets[kind] >= 2
+        ]
         return [
             (level, name, -(2 * 10**6) - place) for place, (level, name) in enumerate(sorted(found, key=lambda f: f[1]))
         ]

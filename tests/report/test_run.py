@@ -109,4 +109,6 @@ def test_same_tables_same_bytes(tmp_path: Path) -> None:
     write_run(tmp_path / "a")
     write_run(tmp_path / "b")
     assert manifest.read(tmp_path / "a")["outputs"] == manifest.read(tmp_path / "b")["outputs"]
-    assert all(finding.good for finding in manifest.compare_runs(manifest.read(tmp_path / "a"), manifest.read(tmp_path / "b")))
+    assert all(
+        finding.good for finding in manifest.compare_runs(manifest.read(tmp_path / "a"), manifest.read(tmp_path / "b"))
+    )
