@@ -74,7 +74,7 @@ class OfferGame:
     @property
     def acting(self) -> tuple[str, ...]:
         """The players that withhold some flow; the others make no difference to any coalition."""
-        return tuple(player for player, some in zip(self.players, self.withheld.any(axis=0), strict=True) if some)
+        return tuple(self.players[place] for place in np.flatnonzero(self.withheld.any(axis=0)))
 
     def __call__(self, coalitions: npt.NDArray[np.bool_]) -> Floats:
         """Return the loss of each coalition (rows of coalitions x players)."""
