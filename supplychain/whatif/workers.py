@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import lru_cache
 from importlib import import_module
 from multiprocessing import get_context
@@ -154,16 +154,36 @@ def run_cluster(
             try:
                 done = distributed.wait(list(flying), timeout=1.0, return_when="FIRST_COMPLETED").done
             except TimeoutError:
-                done = [future for future, (_, began) in flying.items() if time.monotonic() - began > _QUEUED * timeout]
-                for future in done:
-                    store.fail(flying.pop(future)[0], f"no answer within {_QUEUED} x {timeout:g} seconds")
-                    future.cancel(force=True)
-                continue
+                done = set()
             for future in done:
                 number, _ = flying.pop(future)
                 _keep(store, number, lambda future=future: _from_cluster(future))  # type: ignore[misc]
                 future.release()
                 clock.tick()
+            late = [future for future, (_, began) in flying.items() if time.monotonic() - began > _QUEUED * timeout]
+            if late:
+                hung, stuck = _heads(client, late)
+                for future in hung:
+                    store.fail(flying[future][0], f"no answer within {_QUEUED} x {timeout:g} seconds")
+                waiting.extendleft(sorted((n for f, (n, _) in flying.items() if f not in hung), reverse=True))
+                client.cancel(list(flying), force=True)
+                flying.clear()
+                _restart(client, stuck)
+                plan = client.scatter(text, broadcast=True, hash=False)
+
+
+def _heads(client: Any, late: list[Any]) -> tuple[list[Any], list[str]]:
+    """Return the late runs that stand first at their worker, and these workers: the others only wait behind them."""
+    heads = {keys[0]: worker for worker, keys in client.processing().items() if keys}
+    hung = [future for future in late if future.key in heads]
+    return (hung, [heads[future.key] for future in hung]) if hung else (late, [])
+
+
+def _restart(client: Any, stuck: list[str]) -> None:
+    """Start again the workers on which a run hangs, where a nanny watches them; a thread cannot be stopped."""
+    if stuck:
+        with suppress(ValueError):  # a worker without a nanny goes on with its other threads
+            client.restart_workers(stuck, timeout=_PATIENCE, raise_for_error=False)
 
 
 def _from_cluster(future: Any) -> str:
