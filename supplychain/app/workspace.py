@@ -20,6 +20,7 @@ from supplychain.facts.countries import countries
 from supplychain.sourcing import policy as policies
 from supplychain.whatif.actions import MODELS
 from supplychain.whatif.apply import Applied, apply
+from supplychain.whatif.legal import Steps
 from supplychain.whatif.scenario import LIMITS, Scenario, load_scenario, presets
 
 if TYPE_CHECKING:
@@ -59,6 +60,7 @@ class Workspace:
         self.base = base
         self.lock = threading.RLock()
         self.memory = Memory()
+        self._steps: Steps = {}
         self._kept: dict[str, OrderedDict[Hashable, Any]] = {}
         self._locks: dict[str, threading.RLock] = {}
 
@@ -120,7 +122,7 @@ class Workspace:
     def applied(self, setup: Setup, draft: Draft) -> Applied:
         """Return a draft applied to the case of a setup. Raises InputError for names that the data do not have."""
         key = (setup.buyer, setup.products, setup.on, draft.key)
-        return self.kept("applied", key, lambda: apply(draft.scenario, self.case(setup)))
+        return self.kept("applied", key, lambda: apply(draft.scenario, self.case(setup), steps=self._steps))
 
     def baseline(self, setup: Setup) -> Applied:
         """Return the case of a setup with nothing changed."""

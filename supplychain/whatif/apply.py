@@ -21,7 +21,7 @@ from supplychain.regimes import RegimeBook
 from supplychain.shocks import Bound, Shocks
 from supplychain.whatif import actions as do
 from supplychain.whatif import supply
-from supplychain.whatif.legal import edit_law
+from supplychain.whatif.legal import Steps, edit_law
 from supplychain.whatif.scenario import Scenario
 
 WINDOW: Final = 36.0  # months that a scenario is followed
@@ -137,9 +137,12 @@ def same_flows(one: Case, other: Case) -> bool:
 Books = dict[tuple[Any, ...], tuple[RegimeBook, dict[str, str], list[str]]]
 
 
-def apply(scenario: Scenario, case: Case, books: Books | None = None, *, told: bool = True) -> Applied:
-    """Return the scenario applied to the case. ``books`` remembers changed regime books for callers that apply many;
-    ``told=False`` saves them the search for outages that hit nothing.
+def apply(
+    scenario: Scenario, case: Case, books: Books | None = None, *, steps: Steps | None = None, told: bool = True
+) -> Applied:
+    """Return the scenario applied to the case. ``books`` remembers changed regime books for callers that apply many,
+    ``steps`` the way to them for callers that add action to action; ``told=False`` saves them the search for outages
+    that hit nothing.
 
     Raises InputError naming every control, regime, item, maker or plant that the book or the network does not have.
     An action dated after the scenario's day holds in the play over time only; such actions are told as warnings.
@@ -153,7 +156,7 @@ def apply(scenario: Scenario, case: Case, books: Books | None = None, *, told: b
     if books is not None and key in books and not problems.errors:
         book, codes, found = books[key]
     else:
-        book, codes, found = edit_law(case.book, case.network, actions, on, scenario.name, problems)
+        book, codes, found = edit_law(case.book, case.network, actions, on, scenario.name, problems, steps)
     if books is not None and not problems.errors:
         books[key] = book, codes, found
     problems.raise_if_any()

@@ -1,7 +1,6 @@
 """Actions on law: each is rows of a regime book added or changed; the changed book is checked like any other.
 
-Joining a regime is not a word but two facts, told apart because years may lie between them: the state *lists* (it
-adopts
+Joining a regime is not a word but two facts, told apart because years may lie between them: the state *lists* (it adopts
 the regime's controls as its own law, item by item, by correspondence with the codes of the states that impose them
 already), and it is *eligible* (written into the table of item and destination, so that the others' controls towards it
 are lifted). Nothing here writes a rule of a state into the program: what a joiner adopts is copied from the book.
@@ -28,6 +27,7 @@ ACTING: Final = ("imposing", "member", "named")  # roles of members that count a
 # carry (codes of one list would read as alternatives). ZZA:3B904 stands for US:3B904 wherever a joiner has adopted it;
 # ZZI:wafer is an item that a scenario names.
 _ADOPTED, _NAMED = "ZZA", "ZZI"
+_STEPS: Final = 128  # beginnings of lists of actions that are remembered
 _BEGINNING: Final = pd.Timestamp("1996-01-01")  # stands for "since before the book" where an end needs a beginning
 
 
@@ -41,6 +41,11 @@ class LawEdit:
     problems: Problems
     warnings: list[str] = field(default_factory=list)
     codes_of_items: dict[str, str] = field(default_factory=dict)  # item -> code that an impose action gave it
+
+    def copy(self, file: str, problems: Problems) -> LawEdit:
+        """Return an edit that goes on from here; tables are replaced, never changed, so both may share them."""
+        codes, warnings = dict(self.codes_of_items), list(self.warnings)
+        return LawEdit(dict(self.tables), self.on, file, problems, warnings, codes)
 
     def append(self, table: str, rows: Iterable[Mapping[str, Any]]) -> None:
         """Add rows to a table; columns that a row leaves out are blank."""
@@ -85,6 +90,9 @@ class LawEdit:
         self.tables["controls"] = frame
 
 
+Steps = dict[tuple[Any, ...], LawEdit]
+
+
 def edit_law(
     book: RegimeBook,
     network: SupplyNetwork,
@@ -92,26 +100,42 @@ def edit_law(
     on: date,
     name: str,
     problems: Problems,
+    steps: Steps | None = None,
 ) -> tuple[RegimeBook, dict[str, str], list[str]]:
     """Return the book after the actions, codes that items of the network now carry in addition, and warnings.
 
-    Unknown names are added to ``problems``; the book is then returned as it was.
+    Unknown names are added to ``problems``; the book is then returned as it was. ``steps`` remembers, for callers that
+    add action to action on one book and network, what the tables were after earlier ones.
     """
     legal = [action for action in actions if action.do in do.LEGAL]
     if not legal:
         return book, {}, []
-    edit = LawEdit(dict(book.tables), pd.Timestamp(on), f"{name}.toml", problems)
     before = len(problems.errors)
-    for action in legal:
-        _EDITS[type(action)](edit, network, action)
+    edit = _edited(LawEdit(dict(book.tables), pd.Timestamp(on), f"{name}.toml", problems), network, legal, steps)
     if len(problems.errors) > before:
         return book, {}, edit.warnings
     changed = {table: frame for table, frame in edit.tables.items() if frame is not book.tables[table]}
     changed = {table: frame for table, frame in changed.items() if not frame.equals(book.tables[table])}
     if not changed:
-        edit.warnings.append("the legal actions leave the regime book as it is")
-        return book, edit.codes_of_items, edit.warnings
+        return book, edit.codes_of_items, [*edit.warnings, "the legal actions leave the regime book as it is"]
     return book.with_tables(f"scenario {name}", **changed), edit.codes_of_items, edit.warnings
+
+
+def _edited(edit: LawEdit, network: SupplyNetwork, legal: Sequence[do.Action], steps: Steps | None) -> LawEdit:
+    """Apply the actions in their order, from the longest beginning that is remembered."""
+    steps = {} if steps is None else steps
+    words, before = (edit.on, *(action.words for action in legal)), len(edit.problems.errors)
+    done = next((n for n in range(len(legal), 0, -1) if words[: n + 1] in steps), 0)
+    if done:
+        edit = steps[words[: done + 1]].copy(edit.file, edit.problems)
+    for number, action in enumerate(legal[done:], start=done + 2):
+        _EDITS[type(action)](edit, network, action)
+        if len(edit.problems.errors) > before:
+            continue
+        steps[words[:number]] = edit.copy(edit.file, edit.problems)
+        if len(steps) > _STEPS:
+            del steps[next(iter(steps))]
+    return edit
 
 
 def _start(edit: LawEdit, action: do.Action) -> pd.Timestamp:
