@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from supplychain.app.advise import FORMATS, advise
-from supplychain.app.downloads import file_name, procurement_bytes, scenario_bytes, zipped
+from supplychain.app.downloads import file_name, procurement_bytes, report_bytes, scenario_bytes, zipped
 from supplychain.app.draft import Draft
 from supplychain.app.explain import KINDS, What, explain, row_of
 from supplychain.app.measure import measure
@@ -21,9 +21,12 @@ from supplychain.errors import UsageError
 from supplychain.exchange.planned import planned
 from supplychain.exchange.sap import quota_arrangements
 from supplychain.exchange.sheets import write_tables
+from supplychain.locate import datasets
+from supplychain.report.make import Request
 from supplychain.sourcing import load_policy, source
 from supplychain.whatif.apply import apply
 
+TEMPLATE = datasets() / "template"
 SETUP = Setup(policy="cheapest")
 SWITCH = Draft(title="USA leaves").toggle("w1-iec", "USA", True)
 
@@ -157,3 +160,26 @@ def test_downloads_have_safe_names_and_the_same_bytes(tmp_path: Path) -> None:
         (tmp_path / name).write_text(name, encoding="utf-8")
     assert zipped(tmp_path) == zipped(tmp_path)
     assert zipfile.ZipFile(io.BytesIO(zipped(tmp_path))).namelist() == ["a/c.txt", "b.txt"]
+
+
+def test_the_report_to_take_away_is_of_the_setup_with_the_page_of_the_draft(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Request] = []
+
+    def made(request: Request, folder: Path, step: object) -> None:  # tests/report makes the report itself
+        asked.append(request)
+        folder.mkdir()
+        (folder / "report.html").write_text("report", encoding="utf-8")
+
+    monkeypatch.setattr("supplychain.report.make.make", made)
+    setup = Setup(network=TEMPLATE, policy="cheapest", on="2026-10-01")
+    own = Workspace.load(setup)
+    draft = Draft(title="Germany is out").with_action({"do": "outage", "sites": ["DEU"], "months": 6})
+    with zipfile.ZipFile(io.BytesIO(report_bytes(own, setup, draft))) as archive:
+        assert {"report/report.html", "whatif/whatif.html", "whatif.toml"} <= set(archive.namelist())
+        assert Draft.read(archive.read("whatif.toml")) == draft
+        assert "Germany is out" in archive.read("whatif/whatif.html").decode("utf-8")
+    assert (asked[0].network, asked[0].policy, asked[0].on) == (TEMPLATE, "cheapest", "2026-10-01")
+    with zipfile.ZipFile(io.BytesIO(report_bytes(own, setup, Draft()))) as archive:
+        assert archive.namelist() == ["report/report.html"]
