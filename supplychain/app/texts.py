@@ -395,7 +395,7 @@ TEXTS: Final[dict[str, str]] = {
     "downloads.sub": "For {title} as it stands now.",
     "downloads.report": "Report",
     "downloads.report.sub": (
-        "Report of the case as it is (page, tables, manifest) and the what-if page of the scenario, in one "
+        "Report of the case as it is (page, PDF, workbook, tables) and the what-if page of the scenario, in one "
         "archive. Takes some seconds."
     ),
     "downloads.procurement": "Procurement files",
@@ -424,6 +424,10 @@ TEXTS: Final[dict[str, str]] = {
     "column.short": "short run",
     "column.after_high": "after, adverse",
     "column.short_high": "short run, adverse",
+    "column.margin_after": "margin at risk a year, after re-sourcing",
+    "column.margin_short": "short run",
+    "column.margin_after_high": "after, adverse",
+    "column.margin_short_high": "short run, adverse",
     "column.organisation": "maker",
     "column.flows": "lines",
     "column.url": "address",

@@ -55,6 +55,10 @@ def read_usgs(file: Path) -> Intake:
     table = frame[kept].copy()
     table["detail"] = table["statistic_detail"].str.replace(r"(?i)[:,]?\s*\(?rounded\)?$", "", regex=True)
     table["place"] = _places(table, file.name, problems)
+    if not ((table["statistic"] == "Production") & (table["place"] != "world")).any():
+        rule = "some row of a section World... gives the Production of a country"
+        value = "; ".join(sorted(set(frame["section"]))[:5])
+        problems.add("no-rows", rule, "is this the world data file?", file=file.name, column="section", value=value)
     table["volume"] = _volumes(table, file.name, problems)
     table["when"] = pd.to_numeric(table["year"], errors="coerce")
     bad_year = table.index[table["when"].isna()]

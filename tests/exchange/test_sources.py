@@ -52,11 +52,16 @@ def test_usgs(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("old", "new", "code"),
-    [("Burma", "Birmania", "country"), ('"600,000"', "many", "number"), ("section,", "part,", "column-missing")],
+    [
+        ("Burma", "Birmania", "country"),
+        ('"600,000"', "many", "number"),
+        ("section,", "part,", "column-missing"),
+        ("World Production", "Domestic production", "no-rows"),
+    ],
 )
 def test_usgs_faults(tmp_path: Path, old: str, new: str, code: str) -> None:
     path = tmp_path / "mcs.csv"
-    path.write_text(USGS.replace(old, new, 1), encoding="utf-8")
+    path.write_text(USGS.replace(old, new), encoding="utf-8")
     with pytest.raises(InputError) as caught:
         read_usgs(path)
     assert code in {problem.code for problem in caught.value.problems}

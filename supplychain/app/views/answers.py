@@ -157,6 +157,8 @@ def _cell(name: str, value: Any) -> dict[str, Any]:
         return {"words": texts.say("place"), "link": ""}
     if name in _PERCENT and isinstance(value, (int, float)):
         return {"words": ENGLISH.percent(float(value), 1), "link": ""}
+    if name.startswith("margin") and isinstance(value, (int, float)):
+        return {"words": ENGLISH.money(float(value)), "link": ""}
     if isinstance(value, float):
         return {"words": f"{value:g}", "link": ""}
     return {"words": str(value), "link": safe_address(value) if name == "url" else ""}
