@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from supplychain.cli.options import Format, Network, Output, OutputFormat, Regimes
+from supplychain.cli.options import Encoding, Format, Network, Output, OutputFormat, Regimes, known_encoding
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -36,10 +36,7 @@ def check(
         Path | None, typer.Option("--fix", help="Write a copy with the mends that lose nothing to this new folder.")
     ] = None,
     html: Annotated[Path | None, typer.Option("--html", help="Write the faults as one HTML page to this file.")] = None,
-    encoding: Annotated[
-        str,
-        typer.Option("--encoding", help="Of CSV files that are not UTF-8: gbk, cp1252, utf-16... --fix writes UTF-8."),
-    ] = "utf-8",
+    encoding: Encoding = "utf-8",
     form: OutputFormat = Format.table,
     output: Output = None,
 ) -> None:
@@ -47,7 +44,7 @@ def check(
     from supplychain.cli.output import show_table
     from supplychain.errors import InputError
 
-    _known_encoding(encoding)
+    known_encoding(encoding)
     if fix is not None:
         _mend(package, fix, form, encoding)
         package, encoding = fix, "utf-8"
@@ -69,19 +66,6 @@ def check(
         notes.append(f"and {len(good.warnings) - _SHOWN} more warnings")
     notes.append(f"{package}: accepted as a {good.schema} package")
     show_table(_summary(good), form, output, title=f"{good.name}", notes=notes, record=record)
-
-
-def _known_encoding(name: str) -> None:
-    import codecs
-
-    from supplychain.errors import UsageError
-
-    try:
-        text = codecs.lookup(name)._is_text_encoding
-    except (LookupError, ValueError):
-        text = False
-    if not text:
-        raise UsageError(f"{name!r} is no encoding of text; such are utf-8, utf-16, gbk, big5, shift_jis, cp1252")
 
 
 def _mend(package: Path, fixed: Path, form: Format, encoding: str) -> None:

@@ -13,6 +13,7 @@ from supplychain.cli.options import (
     DEFAULT_DATE,
     Assumptions,
     Buyer,
+    Encoding,
     Format,
     Network,
     On,
@@ -22,6 +23,7 @@ from supplychain.cli.options import (
     Product,
     Quiet,
     Regimes,
+    known_encoding,
     load_case,
 )
 from supplychain.errors import NoAnswer
@@ -270,6 +272,7 @@ def bom_propose(
     bill: Bill,
     mapping: Annotated[Path, typer.Argument(help="Mapping to write (CSV), for you to confirm row by row.")],
     onto: Onto = None,
+    encoding: Encoding = "utf-8",
     overwrite: Overwrite = False,
 ) -> None:
     """Propose which item each part is. Write yes or no in the column `confirmed`; without it nothing is used."""
@@ -278,7 +281,8 @@ def bom_propose(
     from supplychain.facts.package import read_package
     from supplychain.locate import datasets
 
-    bom = read_bom(bill)
+    known_encoding(encoding)
+    bom = read_bom(bill, encoding)
     table = propose(bom, read_package(onto or datasets() / "semiconductors", "network"))
     write_mapping(table, mapping, overwrite=overwrite)
     found = int((table["item"] != "").sum())
@@ -298,6 +302,7 @@ def bom_apply(
     site: Annotated[str, typer.Option("--site", help="Country where it is made (ISO3).")],
     demand: Annotated[float | None, typer.Option("--demand", help="Products a year; unknown without it.")] = None,
     onto: Onto = None,
+    encoding: Encoding = "utf-8",
     overwrite: Overwrite = False,
     form: OutputFormat = Format.table,
     output: Output = None,
@@ -314,7 +319,8 @@ def bom_apply(
 
     country(site)
     base = read_package(onto or datasets() / "semiconductors", "network")
-    bom = read_bom(bill)
+    known_encoding(encoding)
+    bom = read_bom(bill, encoding)
     own, lines = bom_network(bom, read_mapping(mapping, bom, base), buyer=buyer, site=site, demand=demand)
     write_checked(lay_over(own, base).package, dest, overwrite=overwrite)
     tops = " ".join(f"--product {name}" for name in own.tables["plants"]["item"])

@@ -53,6 +53,12 @@ Horizons = Annotated[str, typer.Option("--horizons", help="Months after the shoc
 OutputFormat = Annotated[Format, typer.Option("--format", help="How to write the result.")]
 Output = Annotated[Path | None, typer.Option("--output", help="File to write. Default: standard output.")]
 Language = Annotated[Tongue, typer.Option("--language", help="Language of the page: English or Chinese.")]
+Encoding = Annotated[
+    str,
+    typer.Option(
+        "--encoding", help="Of CSV files that are not UTF-8: gbk, cp1252, utf-16... What is written is UTF-8."
+    ),
+]
 Quiet = Annotated[bool, typer.Option("--quiet", help="No progress and no remarks on standard error.")]
 Seed = Annotated[int, typer.Option("--seed", help="Seed of everything that is drawn at random.")]
 
@@ -111,3 +117,17 @@ def load_case(
     )
     note(case)
     return case
+
+
+def known_encoding(name: str) -> None:
+    """Raise UsageError for a name that is no encoding of text."""
+    import codecs
+
+    from supplychain.errors import UsageError
+
+    try:
+        text = codecs.lookup(name)._is_text_encoding
+    except (LookupError, ValueError):
+        text = False
+    if not text:
+        raise UsageError(f"{name!r} is no encoding of text; such are utf-8, utf-16, gbk, big5, shift_jis, cp1252")

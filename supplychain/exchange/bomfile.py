@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 
 from supplychain.errors import Problems
-from supplychain.facts.folder import read_grid
+from supplychain.facts.folder import UTF8, read_grid
 
 # What a column is called in the files of others: lower case, letters and digits only.
 _NAMES = {
@@ -40,11 +40,11 @@ class Bom:
     ignored: tuple[str, ...]  # columns that say nothing this reader knows
 
 
-def read_bom(path: Path) -> Bom:
+def read_bom(path: Path, encoding: str = UTF8) -> Bom:
     """Return the bill of materials at `path`. Raises InputError with every fault: no part or quantity, a level that
     skips one, a part that contains itself, a line that stands twice with two quantities."""
     problems = Problems()
-    header, rows = read_grid(path, problems)
+    header, rows = read_grid(path, problems, encoding)
     problems.raise_if_any()
     columns, alternates, ignored = _columns(header)
     if "part" not in columns:

@@ -1,9 +1,10 @@
 """Actions on law: each is rows of a regime book added or changed; the changed book is checked like any other.
 
-Joining a regime is not a word but two facts, told apart because years may lie between them: the state *lists* (it adopts
-the regime's controls as its own law, item by item, by correspondence with the codes of the states that impose them
-already), and it is *eligible* (written into the table of item and destination, so that the others' controls towards it
-are lifted). Nothing here writes a rule of a state into the program: what a joiner adopts is copied from the book.
+Joining a regime is not a word but two facts, told apart because years may lie between them: the state *lists* (it
+adopts the regime's controls as its own law, item by item, by correspondence with the codes of the states that impose
+them already), and it is *eligible* (written into the table of item and destination, so that the others' controls
+towards it are lifted). Nothing here writes a rule of a state into the program: what a joiner adopts is copied from the
+book.
 """
 
 from __future__ import annotations

@@ -91,6 +91,17 @@ def test_faults(tmp_path: Path, old: str, new: str, code: str) -> None:
     assert code in {problem.code for problem in caught.value.problems}
 
 
+def test_a_bill_in_another_encoding_is_read_when_it_is_named(tmp_path: Path) -> None:
+    text = LEVELS.replace("BRD-1", "推理板-1").replace("Power module", "功率模块")
+    (tmp_path / "gbk.csv").write_bytes(text.encode("gbk"))
+    (tmp_path / "utf8.csv").write_text(text, encoding="utf-8")
+    with pytest.raises(InputError, match="gbk"):
+        read_bom(tmp_path / "gbk.csv")
+    found = read_bom(tmp_path / "gbk.csv", "gbk").lines
+    assert found.equals(read_bom(tmp_path / "utf8.csv").lines)
+    assert found.iloc[0]["part"] == "推理板-1"
+
+
 def test_nothing_counts_until_it_is_confirmed(tmp_path: Path) -> None:
     base = bundled()
     bom = read_bom(write(tmp_path / "a.csv", LEVELS))
