@@ -244,7 +244,7 @@ def _matrix(operator: Operator, firms: int) -> sparse.csr_array:
 def _felt(matrix: sparse.csr_array, operator: Operator, lost: Floats, firms: int) -> Floats:
     """Return each firm's loss: the largest over its slots (firms x shocks)."""
     slots = matrix @ lost
-    if len(operator.slot_firm) == firms:
+    if np.array_equal(operator.slot_firm, np.arange(firms)):  # each firm has one
         return np.asarray(slots)
     felt = np.zeros((firms, lost.shape[1]))
     owners = np.flatnonzero(np.diff(operator.firm_start))
