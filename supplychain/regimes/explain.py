@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from textwrap import wrap
 from typing import Any
 
 import numpy as np
@@ -12,16 +13,25 @@ import pandas as pd
 
 from supplychain.regimes import destinations, reach
 from supplychain.regimes.book import RegimeBook
-from supplychain.regimes.codes import CONDITIONAL, EVERYTHING, MAYBE, NO, WHOLE_LIST, YES, normal, relation
+from supplychain.regimes.codes import CONDITIONAL, EVERYTHING, MAYBE, NO, YES, normal, relation
 from supplychain.regimes.coverage import PREFIX
 from supplychain.regimes.evaluate import UNHELD, Buyers, Clauses, Content, Frame, Item, Sellers, clauses, read_item
 from supplychain.regimes.flows import UNKNOWN_PLACE, Flows, read_flows
 from supplychain.regimes.law import TIGHTER, Rule
-from supplychain.regimes.words import BREAK, placed
+from supplychain.regimes.words import BREAK, listed, placed
 
 VERDICTS = {NO: "does not apply", CONDITIONAL: "depends on end user or use", MAYBE: "may apply", YES: "applies"}
 SAID = {NO: "no", CONDITIONAL: "if stated", MAYBE: "unknown", YES: "yes"}
 CLAUSES = ("item", "in_force", "destination", "reach", "exception")
+HOME_ONLY = "it does not follow goods made abroad"
+ALIKE = (
+    "verdict",
+    "imposing",
+    "policy",
+    *CLAUSES[1:],
+    "note",
+    "citation",
+)  # told once where controls differ in item only
 
 
 @dataclass(frozen=True)
@@ -91,12 +101,6 @@ def explain(
     )
 
 
-def _codes(rule: Rule) -> str:
-    """Return the codes of a rule, long ones cut."""
-    words = [f"every entry of {code[:-2]}" if code.endswith(f":{WHOLE_LIST}") else code for code in rule.codes]
-    return ", ".join(words if len(words) <= 6 else (*words[:5], f"and {len(words) - 5} more"))
-
-
 class _Teller:
     """Puts the clauses of each rule into sentences."""
 
@@ -123,7 +127,7 @@ class _Teller:
             "regime": rule.regime,
             "verdict": "excepted" if lifted else VERDICTS[verdict],
             "policy": "" if control is None else control["licence_policy"],
-            "about": "" if control is None else control["item"],
+            "about": placed(rule.gap, self.origin, self.destination) if control is None else control["item"],
             "note": "" if control is None else control["note"],
             "item": self._item(rule, best, worst),
             "in_force": self._force(control, found),
@@ -147,19 +151,22 @@ class _Teller:
         if any(code.partition(":")[2] == EVERYTHING for code in rule.codes):
             return "yes: it is on every item, listed or not"
         if self.item.classification.unknown and best > NO:
-            return f"unknown: the item was never classified; the control is on {_codes(rule)}"
-        codes = _codes(rule)
+            return f"unknown: the item was never classified; the control is on {listed(rule.codes)}"
         carried = [c for c in self.item.classification.codes if any(relation(c, other) for other in rule.codes)]
-        told = (
-            ", ".join(code if code in self.stated else f"{code} (by correspondence)" for code in carried) or "the item"
-        )
-        if worst == YES:
-            return f"yes: {told} falls under {codes}"
-        if best == YES:
-            return f"unknown: {told} falls under {codes}, but the item may be another of its alternatives"
         if not carried:
-            return f"unknown: nothing stated says whether the item falls under {codes}"
-        return f"unknown: only part of what the item may be falls under {codes} ({told})"
+            return f"unknown: nothing stated says whether the item falls under {listed(rule.codes)}"
+        # Of a control on many codes, those that meet the item.
+        codes = listed([other for other in rule.codes if any(relation(c, other) for c in carried)])
+        stated = [code for code in carried if code in self.stated]
+        told = ", ".join(code if code in stated else f"{code} (by correspondence)" for code in carried)
+        falls = f"it is {told}" if codes == told else f"{told} falls under {codes}"
+        if worst == YES:
+            return f"yes: {falls}"
+        if best == YES:
+            return f"unknown: {falls}, but the item may be another of its alternatives"
+        if not stated:
+            return f"unknown: by correspondence the item may stand on {codes}"
+        return f"unknown: {', '.join(stated)} holds more than {codes}, and which part the item is was not stated"
 
     def _force(self, control: Mapping[Any, Any] | None, found: Clauses) -> str:
         if control is None and self._gap(found):
@@ -199,7 +206,8 @@ class _Teller:
             where += f"; end party's head office {self.party or 'taken to be there'}, "
             where += f"it is aimed at {destinations.told(rule.end_party)}"
         if state == CONDITIONAL:
-            where += f"; stated end use: {self.use or 'not stated'}, end user: {self.entity or 'not stated'}"
+            facts = [f"{name} {said}" for name, said in (("end use", self.use), ("end user", self.entity)) if said]
+            where += f"; the flow states {' and '.join(facts) or 'neither end use nor end user'}"
         return f"{SAID[state]}: {where}"
 
     def _groups(self, rule: Rule) -> str:
@@ -223,7 +231,7 @@ class _Teller:
             return "unknown: where it is made is not stated"
         facts = f"made in {self.origin}; abroad it follows {reach.told(rule.terms, rule.imposing)}"
         if not rule.terms:
-            return f"no: made in {self.origin}; it does not follow goods made abroad"
+            return f"no: made in {self.origin}; {HOME_ONLY}"
         said = self.content or "not stated"
         if not self.content and self.frame.content is not None:
             share = self.frame.content.share(self.item.category, rule.imposing)
@@ -263,7 +271,30 @@ class _Teller:
                 kind, tag = waiver.condition
                 want = f"the end use {tag}" if kind == "end-use" else f"a party of {tag}"
                 told.append(f"no: {waiver.name} wants {want}, which the flow does not state ({waiver.exception})")
-        return "; ".join(told) or "none"
+        order = ("yes", "unknown", "no")
+        return "; ".join(sorted(told, key=lambda said: order.index(said.partition(":")[0]))) or "none"
+
+
+def _away(rows: Sequence[Mapping[Any, Any]]) -> list[str]:
+    """Return what does not apply: in full where the day or a fact of the flow decides, by name where the control is
+    aimed elsewhere or is another state's on what is made there."""
+    lines: list[str] = []
+    aimed: dict[str, list[str]] = {}
+    made: dict[str, list[str]] = {}
+    for row in rows:
+        if row["reach"].startswith("no: ") and row["reach"].endswith(HOME_ONLY):
+            made.setdefault(row["imposing"], []).append(row["control"])
+        elif row["destination"].startswith("no: "):
+            aimed.setdefault(row["imposing"], []).append(row["control"])
+        else:
+            reasons = [row[name].removeprefix("no: ") for name in CLAUSES[:-1] if row[name].startswith("no: ")]
+            lines.append(f"  - {row['control']} ({row['imposing']}): {'; '.join(reasons)}")
+            lines.append(f"      {row['citation']}")
+    for why, states in (("aimed at other destinations", aimed), ("on what is made in the state itself", made)):
+        told = "; ".join(f"{state}: {', '.join(sorted(names))}" for state, names in sorted(states.items()))
+        whole = wrap(f"  - {why}: {told}", 116, subsequent_indent="      ", break_on_hyphens=False)
+        lines += whole if states else []
+    return ["", "Considered, and not applying (--format json tells each clause by clause):", *lines] if lines else []
 
 
 def text(told: Explanation) -> str:
@@ -280,14 +311,19 @@ def text(told: Explanation) -> str:
         decided = "at its strictest by" if found["status"] == "indeterminate" else "decided by"
         lines.append(f"{decided} {found['control']} ({found['imposing']}): {found['citation']}")
     if found["floor"] != found["ceiling"] or found["floor_policy"] != found["ceiling_policy"]:
-        low, high = (f"{found[n]} {found[f'{n}_policy']}".strip() for n in ("floor", "ceiling"))
+        pairs = ((found[name], found[f"{name}_policy"]) for name in ("floor", "ceiling"))
+        low, high = (f"{status} ({policy})" if policy else status for status, policy in pairs)
         lines.append(f"what is not known leaves it between {low} and {high}")
-    for name, title in (("questions", "To settle it:"), ("conditions", "Only if:"), ("warnings", "Mind:")):
+    titles = {"questions": "To settle it:", "conditions": "Beside this, if so stated:", "warnings": "Mind:"}
+    for name, title in titles.items():
         said = [part for part in str(found[name]).split(BREAK) if part]
         said += list(told.warnings) if name == "warnings" else []
         lines += ["", title, *(f"  - {part}" for part in said)] if said else []
-    rows = told.controls.to_dict("records")
+    rows: list[Mapping[Any, Any]] = list(told.controls.to_dict("records"))
+    alike: dict[tuple[str, ...], list[Mapping[Any, Any]]] = {}
     for row in (row for row in rows if row["verdict"] != VERDICTS[NO]):
+        alike.setdefault(tuple(str(row[name]) for name in ALIKE), []).append(row)
+    for row, *others in alike.values():
         policy = f", {row['policy']}" if row["policy"] else ""
         lines += ["", f"{row['control']}: {row['verdict'].upper()} ({row['imposing'] or 'any state'}{policy})"]
         lines += [f"    {row['about']}"] if row["about"] else []
@@ -295,12 +331,8 @@ def text(told: Explanation) -> str:
         lines += [f"    {'note':<12} {row['note']}"] if row["note"] else []
         lines.append(f"    {'citation':<12} {row['citation']}")
         lines += [f"    {'':<12} {link}" for link in dict.fromkeys(row["links"])]
-    away = [row for row in rows if row["verdict"] == VERDICTS[NO]]
-    lines += ["", "Considered, and not applying:"] if away else []
-    for row in away:
-        reasons = [row[name].removeprefix("no: ") for name in CLAUSES if row[name].startswith("no: ")]
-        lines.append(f"  - {row['control']} ({row['imposing']}): {'; '.join(reasons)}")
-        lines.append(f"      {row['citation']}")
+        lines += [f"    {'likewise':<12} {other['control']}: {other['about']}" for other in others]
+    lines += _away([row for row in rows if row["verdict"] == VERDICTS[NO]])
     if not rows:
         lines += ["", "No control of the book is on this item, or the flow stays inside one state."]
     lines += ["", f"{told.others} other controls of the book are on other items."]

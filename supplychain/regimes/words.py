@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from supplychain.regimes import destinations
-from supplychain.regimes.codes import CONDITIONAL, HEADINGS, MAYBE, YES, list_of, relation
+from supplychain.regimes.codes import CONDITIONAL, HEADINGS, MAYBE, WHOLE_LIST, YES, list_of, relation
 from supplychain.regimes.evaluate import (
     ASSUMED,
     CODE,
@@ -214,6 +214,13 @@ def placed(text: str, origin: str, destination: str) -> str:
     )
 
 
+def listed(codes: Sequence[str]) -> str:
+    """Return the codes of a rule in words, long lists of them cut."""
+    whole = f":{WHOLE_LIST}"
+    words = [f"any entry of {code.removesuffix(whole)}" if code.endswith(whole) else code for code in codes]
+    return ", ".join(words if len(words) <= 6 else (*words[:5], f"and {len(words) - 5} more"))
+
+
 def _few(names: list[str]) -> list[str]:
     return names if len(names) <= 3 else [*names[:3], f"and {len(names) - 3} more"]
 
@@ -246,7 +253,7 @@ def _which(rule: Rule, item: Item) -> str:
         codes = ", ".join(item.classification.unlisted)
         return f"Does {codes}, which the book does not hold, need a licence of {rule.imposing}?"
     if item.classification.unknown and any(list_of(code) != HEADINGS for code in rule.codes):
-        return f"Does the item, which was never classified, fall under {', '.join(rule.codes)}?"
+        return f"Does the item, which was never classified, fall under {listed(rule.codes)}?"
     if all(list_of(code) == HEADINGS for code in rule.codes):
         return _heading(rule)
     for group in item.classification.groups:
@@ -260,5 +267,4 @@ def _which(rule: Rule, item: Item) -> str:
         broad = [c for hit in hits for c in hit if not any(relation(c, other) == YES for other in rule.codes)]
         if broad:
             return f"Which paragraph of {', '.join(sorted(set(broad)))} is the item?"
-    lists = sorted({list_of(code) for code in rule.codes})
-    return f"Does the item stand on {', '.join(rule.codes)} of the list {', '.join(lists)}?"
+    return f"Does the item stand on {listed(rule.codes)}?"

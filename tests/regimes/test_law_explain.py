@@ -64,3 +64,29 @@ def test_a_flow_inside_one_state_has_nothing_to_explain(book: RegimeBook) -> Non
     told = explain(book, {"item_codes": "US:3B903", "origin": "USA", "destination": "USA"}, "2025-01-01")
     assert told.controls.empty
     assert "stays inside one state" in text(told)
+
+
+def test_what_is_aimed_elsewhere_is_named_and_not_spelt_out(book: RegimeBook) -> None:
+    told = explain(book, {"item_codes": "US:3B903", "origin": "USA", "destination": "IND"}, "2024-09-10")
+    said = text(told)
+    away = said[said.index("Considered, and not applying") :]
+    names = told.controls.loc[told.controls["verdict"] == "does not apply", "control"]
+    assert all(name in away for name in names), "every control considered is named"
+    assert "aimed at other destinations: EUU: " not in away, "the Union's law is on what is made there"
+    assert "us-affiliates (USA): it starts on 2025-09-29" in away, "what a day decides is told in full"
+    assert len(away.splitlines()) < len(names), "the rest stands in a few lines"
+    assert max(map(len, away.splitlines())) < 400
+
+
+def test_controls_that_differ_in_item_only_are_told_once(book: RegimeBook) -> None:
+    said = text(explain(book, {"item_codes": "US:3B001", "origin": "USA", "destination": "CHN"}, "2024-06-01"))
+    assert said.count("MAY APPLY (USA, presumption-of-denial)") == 1
+    assert "likewise     us-sme-3b001.l: EUV pellicles" in said
+    assert "US:3B001 holds more than US:3B001.a.4" in said
+
+
+def test_law_that_is_not_held_says_what_to_ask(book: RegimeBook) -> None:
+    flow = {"item_codes": "US:3A904", "origin": "DNK", "destination": "IND", "content": "none"}
+    said = text(explain(book, flow, "2024-10-01"))
+    assert "The list of DNK was read in part" in said
+    assert "any entry of" not in said
