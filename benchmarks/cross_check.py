@@ -1,7 +1,9 @@
 """Second opinions at length: `python -m benchmarks.cross_check [--quick]`. Exit code 1 if any two disagree.
 
-Random LPs and MILPs by HiGHS, CBC and an exact bound; sourcing problems; and both losses of a thousand random networks
-against slow implementations that share nothing with ours: a plain loop, and the LP written out in PuLP for CBC.
+Random LPs and MILPs by HiGHS, CBC and an exact bound; sourcing problems; both losses of a thousand random networks
+against slow implementations that share nothing with ours: a plain loop, and the LP written out in PuLP for CBC; cut
+sets by two algorithms and by trying every set; the law of fifty thousand flows against a reading of the tables flow by
+flow; what-if sessions against data written down by hand and loaded afresh.
 """
 
 from __future__ import annotations
@@ -12,6 +14,10 @@ import time
 from collections.abc import Callable
 
 import numpy as np
+import pandas as pd
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import run_state_machine_as_test
 
 from benchmarks import sourcing
 from supplychain.analysis.cascade import cascade
@@ -19,14 +25,21 @@ from supplychain.analysis.flow import FlowModel
 from supplychain.analysis.flow_pulp import flow_problem
 from supplychain.analysis.rationing import equal_shares
 from supplychain.linear import read_pulp, safe_bound
+from supplychain.regimes import RegimeBook
 from supplychain.solve import agrees, cbc_path, second_opinion, solve
 
 # The random instances and the slow implementations are those of the tests.
-sys.path[:0] = ["tests", "tests/analysis"]
+sys.path[:0] = [".", "tests", "tests/analysis", "tests/regimes"]
+from flows import FOLDER, random_flows  # noqa: E402
 from networks import random_tables  # noqa: E402
+from reference import Reference  # noqa: E402
 from test_cascade import plain_loss  # noqa: E402
+from test_cutsets import test_three_ways_and_brute_force_agree_on_random_networks as cut_sets_agree  # noqa: E402
+from test_determinations import TOLD  # noqa: E402
 from test_flow import case  # noqa: E402
 from test_solve import random_model  # noqa: E402
+
+from tests.whatif.test_session import Session  # noqa: E402
 
 TOLERANCE = 1e-6
 
@@ -93,6 +106,39 @@ def loops(count: int) -> list[str]:
     return found
 
 
+def cut_sets(count: int) -> list[str]:
+    """Return what is wrong with the minimal cut sets of random networks of gates, by two algorithms and brute force."""
+    check = settings(_long(count))(given(st.data())(cut_sets_agree.hypothesis.inner_test))  # type: ignore[attr-defined]
+    return _fault(check)
+
+
+def sessions(count: int) -> list[str]:
+    """Return what is wrong with random what-if sessions, each state against data written down by hand."""
+    return _fault(lambda: run_state_machine_as_test(Session, settings=settings(_long(count), stateful_step_count=10)))
+
+
+def _long(count: int) -> settings:
+    return settings(max_examples=count, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+
+
+def _fault(check: Callable[[], object]) -> list[str]:
+    try:
+        check()
+    except AssertionError as error:
+        return [f"{error} {' '.join(getattr(error, '__notes__', ()))}"]
+    return []
+
+
+def law(count: int) -> list[str]:
+    """Return the random flows that the engine and a plain reading of the tables determine differently."""
+    flows = random_flows(count, 1)
+    table = RegimeBook.bundled().determine(flows).table
+    reference = Reference(FOLDER, None, False)
+    told = pd.DataFrame([reference.determine(row, row["on"].date()) for row in flows.to_dict("records")])
+    differ = (table[TOLD].astype(object).to_numpy() != told[TOLD].astype(object).to_numpy()).any(axis=1)
+    return [f"flow {flows.iloc[row].to_dict()}" for row in np.flatnonzero(differ)]
+
+
 def main() -> int:
     """Run all checks and print what disagrees."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.cross_check", description=__doc__)
@@ -103,6 +149,9 @@ def main() -> int:
         "sourcing problems: HiGHS, CBC, independent check": lambda: sourcing.cross_check(10_000 // part, 2_000 // part),
         "1,000 networks: flow LP, written out, CBC": lambda: networks(1_000 // part),
         "1,000 networks: cascade, plain loop": lambda: loops(1_000 // part),
+        "2,000 networks of gates: cut sets, two algorithms, brute force": lambda: cut_sets(2_000 // part),
+        "50,000 flows: law, tables read flow by flow": lambda: law(50_000 // part),
+        "200 what-if sessions: scenario, data written by hand": lambda: sessions(200 // part),
     }
     failed = False
     for name, check in checks.items():
