@@ -10,9 +10,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
+from supplychain.case import Case
 from supplychain.cli import run
+from supplychain.locate import datasets
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -202,6 +205,64 @@ def test_diff_names_flows_and_instruments(capsys: pytest.CaptureFixture[str]) ->
     found = record(capsys, "diff", "--from", "2024-09-01", "--to", "2024-09-10")
     assert {row["regime"] for row in found["rows"]} <= {"w1-iec", "nld-sme", "jpn-emerging-2024"}
     assert any("w1-iec, A:1;A:5;A:6" in text for text in found["warnings"])
+
+
+# 18 new entries, three paragraphs of 3B001, three entries that were revised
+RULE_OF_SEPTEMBER_2024 = """
+    2B910 2D910 2E910 2E903 3A901 3A904 3B903 3B904 3C907 3C908 3C909 3D901 3D907 3E901 3E905 4A906 4D906 4E906
+    3B001.c.1.a 3B001.c.1.c 3B001.q
+    3D001 3D002 3E001
+"""
+LISTED = RULE_OF_SEPTEMBER_2024.split()
+
+
+def test_diff_of_the_week_of_the_rule_names_exactly_the_flows_of_its_entries(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """What is shown for the bundled case, against codes and country groups alone: no determination is asked."""
+    assert len(LISTED) == 24
+    rows = record(capsys, "diff", "--from", "2024-09-01", "--to", "2024-09-10")["rows"]
+    shown = {(row["item"], row["origin"] or "", row["destination"]): row for row in rows}
+    assert {row["regime"] for row in rows} == {"w1-iec"}, "nothing else in this case moved in that week"
+    groups = pd.read_csv(datasets() / "regimes" / "groups.csv", dtype=str, keep_default_na=False)
+    of = groups[groups["from"] <= "2024-09-10"].groupby("jurisdiction")["group"].agg(set).to_dict()
+
+    def scope(state: str) -> str:
+        if of[state] & {"D:1", "D:5"}:
+            return "D:1;D:5"
+        if of[state] & {"A:1", "A:5", "A:6"}:
+            return "A:1;A:5;A:6"
+        return "worldwide-except:A:1;A:5;A:6;D:1;D:5"
+
+    def listed(codes: str) -> bool:
+        pairs = ((f"{code}.", f"US:{entry}.") for code in codes.split(";") for entry in LISTED)
+        return any(one.startswith(other) or other.startswith(one) for one, other in pairs)
+
+    flows = Case.bundled(on="2024-09-10").flows()
+    entries = flows[flows["item_codes"].map(listed)]
+    # Towards a place that nobody recorded the range was as wide before: it may be in D:5, or the United States itself.
+    american = entries[(entries["origin"] == "USA") & ~entries["destination"].isin(["USA", ""])]
+    expected = american.groupby(["item", "destination"]).size().to_dict()
+    # Dry etch towards D:5 was refused as strictly before, by the tool rule of 2023 on 3B001.c.
+    assert expected.pop(("dry-etch-tool", "CHN")) == 2
+    told = {(item, place): row for (item, origin, place), row in shown.items() if origin == "USA"}
+    assert {key: row["flows"] for key, row in told.items()} == expected
+    assert all(row["scope"] == scope(place) for (_, place), row in told.items())
+    assert {row["by"] for row in rows} == {"starts 2024-09-06"}
+    # Where nobody recorded who makes an item it may be American: only the range towards D:5 grew stricter.
+    assert {key: row["flows"] for key, row in shown.items() if key[1] != "USA"} == {("photomask-service", "", "CHN"): 2}
+    sums = pd.DataFrame(rows).groupby("scope")["flows"].sum().to_dict()
+    assert sums == {"A:1;A:5;A:6": 24, "D:1;D:5": 6, "worldwide-except:A:1;A:5;A:6;D:1;D:5": 6}
+
+
+def test_the_dutch_list_of_the_day_after_is_told_apart(capsys: pytest.CaptureFixture[str]) -> None:
+    ask = ["diff", "--everything", "--from", "2024-09-05"]
+    day_of_the_rule = record(capsys, *ask, "--to", "2024-09-06")["rows"]
+    assert {row["regime"] for row in day_of_the_rule} == {"w1-iec"}
+    dutch = [row for row in record(capsys, *ask, "--to", "2024-09-07")["rows"] if row["regime"] == "nld-sme"]
+    assert {(row["item"], row["origin"], row["control"]) for row in dutch} == {("arfi-scanner", "NLD", "nld-duv-2024")}
+    assert {row["by"] for row in dutch} == {"starts 2024-09-07"}
+    assert not any(row["destination"] in ("DEU", "FRA", "NLD") for row in dutch), "free inside the Union"
 
 
 def test_overlay_and_match(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
