@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 SHOWN_LENGTH = 80  # longest cell value that a message shows
+_PLACE, _SENTENCE = 300, 5_000  # of the name of a file, table or column; of a rule or cure, which may quote the input
 _STEERING = re.compile("[\x7f-\x9f\xad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]")
 
 
@@ -45,6 +46,8 @@ def shown(value: object, length: int = SHOWN_LENGTH) -> str:
     'a\\\\u200bb\\\\x1b[1m'
     """
     text = str(value)
+    if len(text) <= length and text.isascii() and text.isprintable():
+        return text
     cut = text[: length + 1]
     escaped = "".join(c if _plain(c) else c.encode("unicode_escape").decode("ascii") for c in cut[:length])
     return escaped if len(text) <= length else f"{escaped}… ({len(text):,} characters)"
@@ -93,6 +96,14 @@ class Problem:
 
     def sort_key(self) -> tuple[str, str, int, str, str, str]:
         return (self.file, self.table, self.row or 0, self.column, self.code, self.value)
+
+
+def _escaped(
+    code: str, file: str, table: str, row: int | None, column: str, value: object, rule: str, cure: str
+) -> Problem:
+    """Return the problem fit for display: names of files and columns and what a rule quotes come from the input too."""
+    places = (shown(file, _PLACE), shown(table, _PLACE), row, shown(column, _PLACE))
+    return Problem(code, *places, shown(value), shown(rule, _SENTENCE), shown(cure, _SENTENCE))
 
 
 class InputError(SupplychainError):
@@ -145,7 +156,7 @@ class Problems:
         value: object = "",
     ) -> None:
         """Record an error."""
-        self._errors.append(Problem(code, file, table, row, column, shown(value), rule, cure))
+        self._errors.append(_escaped(code, file, table, row, column, value, rule, cure))
 
     def warn(
         self,
@@ -161,7 +172,7 @@ class Problems:
     ) -> None:
         """Record a warning (an error when strict and `code` is one of the strict codes)."""
         target = self._errors if self.strict and code in self.strict_codes else self._warnings
-        target.append(Problem(code, file, table, row, column, shown(value), rule, cure))
+        target.append(_escaped(code, file, table, row, column, value, rule, cure))
 
     @property
     def errors(self) -> tuple[Problem, ...]:

@@ -7,9 +7,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from supplychain.errors import Problems
-from supplychain.facts.cells import SHOWN, Cure, nearest
+from supplychain.facts.cells import SHOWN, UNSEEN, Cure, nearest
 from supplychain.facts.countries import is_country, likely_code
 
 ROUNDING, TOLERANCE = 0.55, 2.5  # points by which the shares of a group may miss 100 in silence, and with a warning
@@ -31,6 +33,7 @@ def check_tables(tables: Tables, problems: Problems) -> None:
     told.words(tables, "inputs", "type", TYPES)
     told.words(tables, "providers", "provider_type", PROVIDERS)
     _references(tables, told)
+    _names(tables, told)
     _keys(tables, told)
     _countries(tables["providers"], told)
     _links(tables["sequence"], told)
@@ -57,14 +60,14 @@ class _Told:
 
     def blank(self, tables: Tables, table: str, columns: list[str]) -> None:
         for column in columns:
-            wrong = tables[table][column] == ""
+            wrong = pc.match_substring_regex(pa.array(tables[table][column], pa.large_string()), UNSEEN).to_numpy(False)
             self.rows(table, tables[table], wrong, column, "blank", f"{column} is never blank", "fill the cell")
 
     def words(self, tables: Tables, table: str, column: str, known: tuple[str, ...]) -> None:
         frame = tables[table]
         wrong = ~frame[column].isin([*known, ""])
         rule = f"{column} is one of {', '.join(known)}"
-        self.rows(table, frame, wrong, column, "value", rule, lambda text: nearest(text, known))
+        self.rows(table, frame, wrong, column, "value", rule, lambda text: nearest(text, known) or "write one of these")
 
 
 def _references(tables: Tables, told: _Told) -> None:
@@ -87,6 +90,36 @@ def _references(tables: Tables, told: _Told) -> None:
             return nearest(text, names) or "are the five files of one edition?"
 
         told.rows(table, tables[table], wrong, column, "reference", rule, cure)
+
+
+def _names(tables: Tables, told: _Told) -> None:
+    """A name that stands beside an id and is that of another: one of the two is mistaken, and the id is what counts."""
+    inputs, stages, providers = tables["inputs"], tables["stages"], tables["providers"]
+    items = [*zip(inputs["input_id"], inputs["input_name"], strict=True)]
+    items += [*zip(stages["stage_id"], stages["stage_name"], strict=True)]
+    firms = [*zip(providers["provider_id"], providers["provider_name"], strict=True)]
+    firms += [*zip(providers["provider_id"], providers["alias"], strict=True)]
+    pairs = (
+        ("provision", "provided_id", "provided_name", items),
+        ("provision", "provider_id", "provider_name", firms),
+        ("sequence", "input_id", "input_name", items),
+        ("sequence", "goes_into_id", "goes_into_name", items),
+        ("sequence", "is_type_of_id", "is_type_of_name", items),
+        ("inputs", "stage_id", "stage_name", items),
+    )
+    for table, key, name, known in pairs:
+        frame = tables[table]
+        if name not in frame:
+            continue
+        named: dict[str, set[str]] = {}
+        for identifier, text in known:
+            named.setdefault(text, set()).add(identifier)
+        for row, identifier, text in zip(frame.index, frame[key], frame[name], strict=True):
+            if identifier and text and identifier not in (others := named.get(text, {identifier})):
+                rule = f"{key} and {name} mean the same; {text} is {', '.join(sorted(others))}"
+                cure = "the id is taken: correct it, or the name"
+                place: dict[str, Any] = {"file": f"{table}.csv", "row": int(row), "column": key}
+                told.problems.warn("id-name", rule, cure, value=identifier, **place)
 
 
 def _keys(tables: Tables, told: _Told) -> None:

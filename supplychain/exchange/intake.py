@@ -182,9 +182,10 @@ def read_foreign(
 def _check_plain(raw: RawTable, column: str, problems: Problems) -> None:
     """Ids hold no spaces around them and no characters that are not seen or have two forms."""
     texts = raw.cells[column].combine_chunks() if isinstance(raw.cells[column], pa.ChunkedArray) else raw.cells[column]
-    rule = f"{column} is plain text without spaces around it, control or combining characters"
+    rule = f"{column} is plain text without spaces, control or other unseen characters"
     for position, text in enumerate(texts.to_pylist()):
-        plain = "".join(c for c in unicodedata.normalize("NFC", text.strip()) if unicodedata.category(c)[0] not in "CM")
+        wide = unicodedata.normalize("NFKD", text.strip())
+        plain = "".join(c for c in wide if c.isascii() and c.isprintable() and c != " ")
         if plain != text:
             row = int(raw.rows[position])
             problems.add("id", rule, f"write {plain!r}", file=raw.file, row=row, column=column, value=text)

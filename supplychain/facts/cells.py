@@ -25,6 +25,10 @@ SHOWN = 25  # faults of one kind in one column that are told one by one; the res
 STRING = pd.StringDtype(storage="pyarrow", na_value=np.nan)
 ID_PATTERN = r"^[a-z0-9][a-z0-9._-]*$"
 MAX_ID = 200
+_CODE = r"^[A-Za-z0-9][A-Za-z0-9:.*_/()-]*$"  # what a list calls an entry, or a customs heading
+_NAME = r"^[!-~]+( [!-~]+)*$"  # of what is no identifier and yet compared byte for byte: a state, a group, a class
+# Nothing that a reader sees: spaces, controls, marks without a letter, fillers of Hangul and Braille.
+UNSEEN = r"^[\p{Z}\p{C}\p{M}\x{115F}\x{1160}\x{2800}\x{3164}\x{FFA0}]*$"
 _NUMBER = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$"
 _DATE = re.compile(r"(\d{4})(?:-(\d{2})(?:-(\d{2}))?)?", re.ASCII)
 _WHEN = re.compile(r"(?:c\. )?(\d{4}(?:-\d{2}(?:-\d{2})?)?)", re.ASCII)
@@ -78,6 +82,8 @@ def convert(cells: pa.ChunkedArray, column: Column, place: Place, problems: Prob
     """Return the typed values of one column; faulty cells become blank after a problem was added for each."""
     text = cells.combine_chunks() if isinstance(cells, pa.ChunkedArray) else cells
     trimmed = pc.utf8_trim_whitespace(text)
+    if column.filled and column.type == "text":
+        trimmed = pc.if_else(pc.match_substring_regex(trimmed, UNSEEN), "", trimmed)
     blank = pc.equal(trimmed, "").to_numpy(zero_copy_only=False)
     if column.filled and blank.any():
         report(
@@ -105,6 +111,8 @@ def convert(cells: pa.ChunkedArray, column: Column, place: Place, problems: Prob
         return _strings(kept)
     if column.values and not column.references:
         _check_values(trimmed, np.arange(len(trimmed)), column, place, problems)
+    elif column.type == "text" and column.key:
+        _check_names(trimmed, column, place, problems)
     if column.type == "country":
         _check_countries(trimmed, column, place, problems)
     elif column.type == "when":
@@ -153,7 +161,7 @@ def _numbers(trimmed: pa.Array, blank: np.ndarray, column: Column, place: Place,
         where = np.flatnonzero(mask)
         report(problems, where, _take(trimmed, where), code, rule, cure, place, column.name)
 
-    lowest, highest = (1000.0, 2200.0) if column.type == "year" else (column.minimum, column.maximum)
+    lowest, highest = (1800.0, 2200.0) if column.type == "year" else (column.minimum, column.maximum)
     hint = "fractions run from 0 to 1, not in percent" if highest == 1 else "correct the number or its unit"
     outside(values < lowest, "too-small", f"{column.name} is at least {lowest:g}", hint)
     outside(values > highest, "too-large", f"{column.name} is at most {highest:g}", hint)
@@ -251,8 +259,8 @@ def _lists(trimmed: pa.Array, column: Column, place: Place, problems: Problems) 
     report(problems, empty, _take(trimmed, empty), "list", "members of a list are not blank", cure, place, column.name)
     if column.type == "ids":
         _check_ids(parts, owner, column, place, problems)
-    elif column.values and not column.references:
-        _check_values(parts, owner, column, place, problems)
+    else:
+        _check_codes(parts, owner, column, place, problems)
     if pc.any(pc.match_substring_regex(trimmed, r"\s;|;\s")).as_py():
         trimmed = pc.replace_substring_regex(trimmed, r"\s*;\s*", ";")
     return _strings(trimmed)
@@ -277,6 +285,32 @@ def _check_ids(cells: pa.Array, owner: np.ndarray, column: Column, place: Place,
     report(problems, owner[bad], _take(cells, bad), "id", rule, id_cure, place, column.name)
 
 
+def _check_names(cells: pa.Array, column: Column, place: Place, problems: Problems) -> None:
+    good = pc.or_(pc.match_substring_regex(cells, _NAME), pc.equal(cells, ""))
+    bad = np.flatnonzero(~good.to_numpy(zero_copy_only=False))
+    rule = f"{column.name} is written in plain characters: it is compared byte for byte"
+    report(problems, bad, _take(cells, bad), "name", rule, plain_cure, place, column.name)
+
+
+def _check_codes(cells: pa.Array, owner: np.ndarray, column: Column, place: Place, problems: Problems) -> None:
+    """Codes are compared byte for byte: one with an unseen character, or two joined by a comma, would match nothing."""
+    plain = pc.or_(pc.match_substring_regex(cells, _CODE), pc.equal(cells, "")).to_numpy(zero_copy_only=False)
+    bad = np.flatnonzero(~plain)
+    rule = f"{column.name} holds codes of letters, digits and : . * - _ / ( ), joined by ';'"
+    report(problems, owner[bad], _take(cells, bad), "code", rule, plain_cure, place, column.name)
+    if column.values and not column.references:
+        kept = np.flatnonzero(plain)
+        _check_values(cells.take(pa.array(kept)), owner[kept], column, place, problems)
+
+
+def plain_cure(text: str) -> str:
+    """Return what to do about a name or code that holds characters which are not seen, or separates otherwise."""
+    if re.search(r"[,|\s]", text) and text.isascii():
+        return "join several by ';', without spaces"
+    plain = "".join(c for c in unicodedata.normalize("NFKD", text) if c.isascii() and c.isprintable()).strip()
+    return f"write {plain!r}" if plain else "write it in letters and digits"
+
+
 def id_cure(text: str) -> str:
     """Return the plain form that an identifier probably means."""
     plain = "".join(c for c in unicodedata.normalize("NFKD", text) if unicodedata.category(c) not in ("Cf", "Cc", "Mn"))
@@ -298,7 +332,7 @@ def _check_values(cells: pa.Array, owner: np.ndarray, column: Column, place: Pla
         _take(cells, bad),
         "value",
         rule,
-        lambda text: nearest(text, column.values),
+        lambda text: nearest(text, column.values) or "write one of these, exactly so",
         place,
         column.name,
     )

@@ -25,7 +25,8 @@ _MAGIC = (
     (b"%PDF", "a PDF", "export the table as CSV"),
     (b"version https://git-lfs", "a Git LFS pointer, not the data", "run `git lfs pull`"),
 )
-_STRAY_QUOTE = re.compile(r'[^",\r\n]"[^",\r\n]')
+# A cell that is quoted as CSV asks; a quote outside of one that opens no cell is stray.
+_QUOTED = re.compile(r'(?:(?<=[,\r\n])|\A)"[^"]*(?:""[^"]*)*"(?=[,\r\n]|\Z)')
 _MERGE_MARKER = re.compile(r"^(<{7} |>{7} )", re.MULTILINE)
 
 
@@ -67,7 +68,7 @@ def _decode(data: bytes, name: str, file: str, problems: Problems) -> str | None
     def refuse(code: str, rule: str, cure: str, value: object = "", row: int | None = None) -> None:
         problems.add(code, rule, cure, file=file, table=name, row=row, value=value)
 
-    if not data.strip():
+    if not data.removeprefix(b"\xef\xbb\xbf").strip():
         refuse("file-empty", "a table has a header and rows", "the file is empty: write it again or delete it")
         return None
     for magic, kind, cure in _MAGIC:
@@ -103,14 +104,33 @@ def _decode(data: bytes, name: str, file: str, problems: Problems) -> str | None
         refuse("merge-marker", "no unresolved merge is left in a table", "resolve the merge", marker.group(), line)
         return None
     if '"' in text:
-        stray = _STRAY_QUOTE.search(text)
-        if stray and _comma_separated(text, name, file, problems):
-            line = text.count("\n", 0, stray.start()) + 1
-            refuse("quote", 'a " inside a cell is doubled and the cell quoted', "quote the cell", stray.group(), line)
-        if stray:
+        stray, row = _stray_quote(text)
+        if stray >= 0 and _comma_separated(text, name, file, problems):
+            value = text[max(stray - 20, 0) : stray].rpartition("\n")[2] + text[stray : stray + 20].partition("\n")[0]
+            refuse("quote", 'a " inside a cell is doubled and the cell quoted', "quote the cell", value, row)
+        if stray >= 0:
             return None
     _check_end(text, name, file, problems)
     return text
+
+
+def _stray_quote(text: str) -> tuple[int, int]:
+    """Return where the first quote stands that neither opens a cell nor belongs to a quoted one, and its row; or -1."""
+    start, row = 0, 1
+    for quoted in _QUOTED.finditer(text):
+        if (found := _unopened(text, start, quoted.start())) >= 0:
+            return found, row + text.count("\n", start, found)
+        row += text.count("\n", start, quoted.start())
+        start = quoted.end()
+    found = _unopened(text, start, len(text))
+    return found, row + text.count("\n", start, max(found, start))
+
+
+def _unopened(text: str, start: int, end: int) -> int:
+    at = text.find('"', start, end)
+    while at >= 0 and (at == 0 or text[at - 1] in ",\r\n"):  # opens a cell that the reader will find never closed
+        at = text.find('"', at + 1, end)
+    return at
 
 
 def _comma_separated(text: str, name: str, file: str, problems: Problems) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import stat
 from dataclasses import dataclass
 from datetime import date
@@ -15,6 +16,7 @@ from supplychain.errors import EnvironmentFault, Problems, UsageError
 from supplychain.facts.child import Job, read_apart
 from supplychain.facts.csvfile import csv_grid, read_csv
 from supplychain.facts.raw import MAX_FILE, RawTable
+from supplychain.facts.schema import table_names
 
 DESCRIPTOR = "datapackage.json"
 UTF8 = "utf-8"
@@ -22,6 +24,7 @@ UTF8 = "utf-8"
 _COMPANIONS = frozenset({"readme.md", "card.md", "licence", "license", "licence.md", "license.md", "manifest.json"})
 _TABLES = (".csv", ".parquet")
 _MAX_DESCRIPTOR = 4_000_000
+_MAX_DIGITS = 300
 
 
 @dataclass(frozen=True)
@@ -183,9 +186,31 @@ def _read_descriptor(folder: Path, hashes: dict[str, str], problems: Problems) -
     return parse_descriptor(data, DESCRIPTOR, problems)
 
 
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return an object of JSON; of a key that stands twice one value would be dropped without a word."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        twice = sorted({key for key, _ in pairs if sum(other == key for other, _ in pairs) > 1})
+        raise ValueError(f"{', '.join(map(repr, twice))} stands twice in one object")
+    return found
+
+
+def _no_number(text: str) -> float:
+    raise ValueError(f"{text} is no number of JSON")
+
+
+def _whole(text: str) -> int:
+    if len(text) > _MAX_DIGITS:
+        raise ValueError(f"a number of {len(text):,} digits")
+    return int(text)
+
+
 def _is_day(value: object) -> bool:
+    """Is it "" (unknown) or a day that text of the schema may name?"""
+    if not isinstance(value, str) or not (value == "" or re.fullmatch(r"\d{4}-\d{2}-\d{2}", value, re.ASCII)):
+        return False
     try:
-        return value == "" or bool(date.fromisoformat(str(value)))
+        return value == "" or 1800 <= date.fromisoformat(value).year <= 2200
     except ValueError:
         return False
 
@@ -195,7 +220,9 @@ def parse_descriptor(data: bytes, file: str, problems: Problems) -> dict[str, An
     try:
         if len(data) > _MAX_DESCRIPTOR:
             raise ValueError(f"larger than {_MAX_DESCRIPTOR:,} bytes")
-        descriptor = json.loads(data.decode("utf-8-sig"))
+        descriptor = json.loads(
+            data.decode("utf-8-sig"), object_pairs_hook=_object, parse_constant=_no_number, parse_int=_whole
+        )
         if not isinstance(descriptor, dict):
             raise ValueError("not an object")
     except (ValueError, RecursionError) as error:
@@ -223,8 +250,15 @@ def _table_files(folder: Path, descriptor: dict[str, Any], problems: Problems) -
     """Return the file (relative to the folder) of each table: the resources, then what lies beside them."""
     listed: dict[str, list[str]] = {}
     for entry in descriptor.get("resources", []):
-        if _inside(entry["path"], problems) and Path(entry["path"]).suffix.lower() in _TABLES:
-            listed.setdefault(entry["name"], []).append(entry["path"])
+        path = entry["path"]
+        if not _inside(path, problems):
+            continue
+        if Path(path).suffix.lower() in _TABLES:
+            listed.setdefault(entry["name"], []).append(Path(path).as_posix())
+        elif entry["name"] in table_names():
+            rule, cure = "a table is a .csv or .parquet file", "write it as one, and give that path"
+            place = {"file": DESCRIPTOR, "table": entry["name"], "column": "resources"}
+            problems.add("resource-kind", rule, cure, value=path, **place)
     known = {file for files in listed.values() for file in files}
     for entry in sorted(folder.iterdir(), key=lambda entry: entry.name):
         name = entry.name

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 import numpy as np
@@ -107,10 +107,11 @@ def read_package(
 def _schema(asked: str | None, contents: Contents, problems: Problems) -> Schema | None:
     if asked is not None:
         return schema(asked)
-    declared = contents.descriptor.get("supplychain", {}).get("schema")
+    own = contents.descriptor.get("supplychain", {})
+    declared = own.get("schema")
     if declared in NAMES:
         return schema(declared)
-    if declared is not None:
+    if "schema" in own:
         problems.add(
             "descriptor",
             f"the schema is one of {', '.join(NAMES)}",
@@ -153,6 +154,11 @@ def _load(contents: Contents, kind: Schema, problems: Problems, *, partial: bool
                 table=table.name,
             )
     for name in sorted(contents.tables.keys() - set(kind.names)):
+        meant = PurePath(contents.tables[name].file).stem.lower()
+        if meant in kind.names and meant not in contents.tables and meant not in contents.failed:
+            rule, cure = f"the resource that holds the table {meant} has its name", f"write {meant!r}"
+            problems.add("resource-name", rule, cure, file=DESCRIPTOR, table=meant, column="resources", value=name)
+            continue
         problems.warn(
             "stray-file",
             f"the schema {kind.name} has no table {name}",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from dataclasses import dataclass
 
 import numpy as np
@@ -43,6 +44,12 @@ def unguard(cells: pa.Array) -> pa.Array:
     return pc.replace_substring_regex(cells, f"^'('*{_FORMULA})", r"\1")
 
 
+def plain_header(header: str) -> str:
+    """Return the name that a header probably means: without what is not seen, in lower case, words joined by `_`."""
+    seen = "".join(c for c in unicodedata.normalize("NFKC", header) if unicodedata.category(c) not in ("Cf", "Cc"))
+    return seen.strip().lower().replace(" ", "_").replace("-", "_")
+
+
 def check_header(header: list[str], name: str, file: str, problems: Problems) -> bool:
     """Check that a header has distinct, non-blank names and is not too wide; return whether it can be used."""
     if len(header) > MAX_COLUMNS:
@@ -63,7 +70,7 @@ def check_header(header: list[str], name: str, file: str, problems: Problems) ->
         return False
     good = True
     for number, column in enumerate(header, start=1):
-        if not column.strip():
+        if not plain_header(column):
             problems.add(
                 "header-blank",
                 "every column has a name",
@@ -76,7 +83,7 @@ def check_header(header: list[str], name: str, file: str, problems: Problems) ->
             good = False
     seen: set[str] = set()
     for column in header:
-        plain = column.strip().lower()
+        plain = plain_header(column)
         if plain and plain in seen:
             problems.add(
                 "header-duplicate",

@@ -76,6 +76,18 @@ def weight_has_one_basis(tables: Tables, problems: Problems) -> None:
     loaded = tables["supplies"]
     frame = loaded.frame
     weight = frame["weight"].fillna(False).to_numpy(dtype=bool)
+    unsaid = frame["weight"].isna() & frame["share"].notna()
+    for position in np.flatnonzero(unsaid.to_numpy(dtype=bool))[:SHOWN]:
+        problems.warn(
+            "weight-blank",
+            "a row with a share says whether it weighs",
+            "write true or false; until then it is no part of the network",
+            file=loaded.file,
+            table=loaded.name,
+            row=loaded.row(position),
+            column="weight",
+            value=frame["supply"].iloc[position],
+        )
     bases = frame[weight].groupby("item")["basis"].nunique()
     for item in sorted(bases.index[bases > 1])[:SHOWN]:
         rows = np.flatnonzero(weight & (frame["item"] == item).to_numpy(dtype=bool))

@@ -100,6 +100,11 @@ def schema(name: str) -> Schema:
     return parse(name, text)
 
 
+def table_names() -> frozenset[str]:
+    """Return the names of all tables of all schemas."""
+    return frozenset(table for kind in NAMES for table in schema(kind).names)
+
+
 def parse(name: str, text: str) -> Schema:
     """Return the schema that ``text``, the content of a schema table, describes."""
     heads: dict[str, dict[str, str]] = {}

@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 from supplychain.errors import Problems
 from supplychain.facts import cells
 from supplychain.facts.cells import SHOWN, Place, blank_column, convert, nearest, report
-from supplychain.facts.raw import RawTable
+from supplychain.facts.raw import RawTable, plain_header
 from supplychain.facts.schema import LISTS, Column, Schema, Table
 
 _TOTAL = r"(?i)^\s*((grand |sub)?totals?|sums?|gesamt|summe):?\s*$"
@@ -88,7 +88,7 @@ def match_headers(raw: RawTable, names: Sequence[str], unknown: str, problems: P
     for header in raw.cells:
         if header in found:
             continue
-        plain = header.strip().lower().replace(" ", "_").replace("-", "_")
+        plain = plain_header(header)
         place: dict[str, Any] = {"file": raw.file, "table": raw.name, "row": 1, "column": header}
         if plain in names and plain not in found:
             found[plain] = header

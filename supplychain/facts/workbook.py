@@ -9,6 +9,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
 from datetime import date, datetime
+from html import unescape
 from typing import Any
 
 import numpy as np
@@ -16,12 +17,15 @@ import pyarrow as pa
 
 from supplychain.errors import Problems, UsageError
 from supplychain.facts.raw import MAX_INFLATED, RawTable, check_header, guard, unguard
+from supplychain.facts.schema import table_names
 
 DESCRIPTOR_SHEET = "datapackage"  # two columns: key, value (as JSON)
 _MAX_INFLATION = 100
 _EXCEL_CELL = 32_767  # characters; openpyxl cuts longer text without a word
 _MERGED = re.compile(rb'<(?:\w+:)?mergeCell\s[^>]*ref="([A-Z]+[0-9]+):[A-Z]+[0-9]+"')
-_HIDDEN = re.compile(rb'<(?:\w+:)?row\s(?=[^>]*\shidden="(?:1|true)")[^>]*?\br="([0-9]+)"')
+_COLUMN = re.compile(rb'<(?:\w+:)?col\s(?=[^>]*\bhidden="(?:1|true)")[^>]*?\bmin="([0-9]+)"')
+_SHEET = re.compile(rb'<(?:\w+:)?sheet\s[^>]*?\bname="([^"]*)"')
+_HIDDEN = re.compile(rb'<(?:\w+:)?row\s(?=[^>]*\bhidden="(?:1|true)")[^>]*?\br="([0-9]+)"')
 # Office Open XML writes what XML cannot hold as _xHHHH_, and an underscore that would look like it likewise.
 _ESCAPED = re.compile("_x([0-9A-Fa-f]{4})_")
 _UNWRITABLE = re.compile("[\x00-\x08\x0b-\x1f\ufffe\uffff]|_(?=x[0-9A-Fa-f]{4}_)")
@@ -43,11 +47,18 @@ def read_workbook(
         descriptor: dict[str, Any] = {}
         tables: dict[str, RawTable] = {}
         failed: set[str] = set()
+        seen: set[str] = set()
+        _all_there(data, values.sheetnames, file, problems)
         for title in values.sheetnames:
             sheet = values[title]
             if not hasattr(sheet, "iter_rows"):
                 continue  # a chart
             name = title.strip().lower()
+            if name in seen:
+                rule, cure = "a table stands in one sheet", "delete or rename one of the two"
+                problems.add("table-twice", rule, cure, file=f"{file}!{title}", table=name)
+                continue
+            seen.add(name)
             if name == DESCRIPTOR_SHEET:
                 descriptor = _descriptor(sheet, file, problems)
                 continue
@@ -64,6 +75,15 @@ def read_workbook(
             "damaged", "an .xlsx workbook is whole", "save it again from the spreadsheet", file=file, value=detail
         )
         return {}, {}, frozenset()
+
+
+def _all_there(data: bytes, titles: list[str], file: str, problems: Problems) -> None:
+    """Report sheets that the workbook names and whose part is gone: they would be passed over without a word."""
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        named = [unescape(match.decode()) for match in _SHEET.findall(archive.read("xl/workbook.xml"))]
+    for title in sorted(set(named) - set(titles)):
+        rule, cure = "every sheet of a workbook is there", "save it again from the spreadsheet"
+        problems.add("damaged", rule, cure, file=f"{file}!{title}", table=title.strip().lower())
 
 
 def workbook_grid(data: bytes, file: str, problems: Problems) -> list[tuple[int, list[str]]]:
@@ -99,9 +119,8 @@ def _opens(data: bytes, file: str, problems: Problems) -> bool:
                 return False
             for entry in archive.infolist():
                 if entry.filename.endswith((".xml", ".rels")) and b"<!DOCTYPE" in archive.read(entry)[:2000]:
-                    problems.add(
-                        "entity", "the parts of a workbook declare no document type", file=file, value=entry.filename
-                    )
+                    rule, cure = "the parts of a workbook declare no document type", "save it again in a spreadsheet"
+                    problems.add("entity", rule, cure, file=file, value=entry.filename)
                     return False
     except (zipfile.BadZipFile, zlib.error, OSError, ValueError, RuntimeError, NotImplementedError, EOFError) as error:
         problems.add(
@@ -201,7 +220,9 @@ def _text(value: object) -> str:
 
 
 def _hidden_structure(data: bytes, sheet: Any, name: str, title: str, file: str, problems: Problems) -> bool:
-    """Report merged headers and hidden rows, which openpyxl does not show when it streams a sheet."""
+    """Report merged cells and what is hidden, which openpyxl does not show when it streams a sheet."""
+    from openpyxl.utils import get_column_letter
+
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         xml = archive.read(sheet._worksheet_path)
     found = False
@@ -214,6 +235,14 @@ def _hidden_structure(data: bytes, sheet: Any, name: str, title: str, file: str,
         row = int(match[1])
         at = f"{file}!{title}!A{row}"
         problems.add("hidden-row", "no rows are hidden", "show or delete it", file=at, table=name, row=row)
+        found = True
+    for match in list(_COLUMN.finditer(xml))[:_SHOWN]:
+        at = f"{file}!{title}!{get_column_letter(int(match[1]))}1"
+        problems.add("hidden-column", "no columns are hidden", "show or delete it", file=at, table=name, row=1)
+        found = True
+    if sheet.sheet_state != "visible" and name in table_names():
+        rule, cure = "no table is hidden", "show the sheet, or delete it"
+        problems.add("hidden-sheet", rule, cure, file=f"{file}!{title}", table=name)
         found = True
     return found
 

@@ -14,13 +14,15 @@ import numpy.typing as npt
 import pandas as pd
 
 from supplychain.errors import Problems
-from supplychain.facts.countries import countries
+from supplychain.facts.countries import countries, likely_code
 from supplychain.regimes import destinations, reach
 from supplychain.regimes.codes import NOT_LISTS, SHARED_LISTS
 
 Rows = npt.NDArray[np.int64]
 OWNED = 0.5  # 15 CFR 744.11(a)(1): owned 50 percent or more by listed parties, together
 TRUTH = "the regime book's grammar (docs/law.md)"
+_BESIDE = frozenset({"EUU", "XKX"})
+_ASSIGNED = re.compile("ZZ[A-Z]")  # codes that the standard leaves to its users, for states of a scenario
 _SHORT = {"USA": "US", "CHN": "CN", "EUU": "EU"}  # lists that go by two letters; all others by the state's code
 
 
@@ -37,6 +39,7 @@ def find_faults(tables: Mapping[str, pd.DataFrame], problems: Problems, rows: Ma
     here.
     """
     places = _Places(rows or {})
+    _states(tables["jurisdictions"], places, problems)
     # Texts are read as lists: walking a column of a frame takes forty times as long.
     states = {*tables["jurisdictions"]["jurisdiction"].tolist(), *countries()}
     names = {*tables["groups"]["group"].tolist(), *states}
@@ -65,7 +68,12 @@ def find_faults(tables: Mapping[str, pd.DataFrame], problems: Problems, rows: Ma
         _each(tables[table], places, table, column, lambda text: _codes(text, lists), problems)
     _each(tables["exceptions"], places, "exceptions", "condition", _condition, problems)
     _each(tables["entries"], places, "entries", "hs6", _headings, problems)
+    for table, column in (("controls", "rule"), ("coverage", "class"), ("organisation_tags", "tag")):
+        _each(tables[table], places, table, column, _plain, problems)
+    _corresponding(tables["correspondences"], places, problems)
     _periods(tables["controls"], places, problems)
+    _suspensions(tables["controls"], places, problems)
+    _branches(tables, places, problems)
     _dated(tables["controls"], places, problems)
     _versions(tables["controls"], places, problems)
     _coverage(tables["coverage"], places, problems)
@@ -109,6 +117,8 @@ def _each(
 
 def _scope(text: str, names: Collection[str]) -> str:
     try:
+        if wrong := _plain(text):
+            return wrong
         clauses = destinations.parse(text)
     except ValueError as error:
         return str(error)
@@ -116,8 +126,18 @@ def _scope(text: str, names: Collection[str]) -> str:
     return f"no state or group is called {', '.join(unknown)}" if unknown else ""
 
 
+def _plain(text: str) -> str:
+    """Names are compared byte for byte: one with an unseen character would be another name, and match nothing."""
+    if text.isascii() and text.isprintable():
+        return ""
+    odd = sorted({c for c in text if not (c.isascii() and c.isprintable())})
+    return f"write it in plain characters, without {', '.join(f'U+{ord(c):04X}' for c in odd)}"
+
+
 def _reach(text: str) -> str:
     try:
+        if wrong := _plain(text):
+            return wrong
         reach.parse(text)
     except ValueError as error:
         return str(error)
@@ -141,6 +161,8 @@ def _headings(text: str) -> str:
 
 def _condition(text: str) -> str:
     kind, _, tag = text.partition(":")
+    if wrong := _plain(text):
+        return wrong
     return "" if kind in ("entity", "end-use") and tag else "write entity:TAG or end-use:TAG"
 
 
@@ -173,6 +195,46 @@ def _joins(ordered: pd.DataFrame, key: list[str]) -> dict[str, npt.NDArray[np.bo
         same &= texts[:-1] == texts[1:]
     end, start = ordered["to"].to_numpy()[:-1], ordered["from"].to_numpy()[1:]
     return {"overlaps": same & (np.isnat(end) | np.isnat(start) | (start < end)), "gap": same & (start > end)}
+
+
+def _states(frame: pd.DataFrame, places: _Places, problems: Problems) -> None:
+    """A state goes by its code; the Union and Kosovo have none in the standard and a place in the book."""
+    known = {*countries(), *_BESIDE}
+    for position, code in enumerate(frame["jurisdiction"].tolist()):
+        if code and code not in known and not _ASSIGNED.fullmatch(code):
+            rule = f"jurisdiction is a code of ISO 3166-1 alpha-3, or {' or '.join(sorted(_BESIDE))}"
+            cure = f"write {likely_code(code) or 'the code that datasets/reference/countries.csv gives it'}"
+            where = places("jurisdictions", position, "jurisdiction")
+            problems.add("country", rule, cure, value=code, **where)
+
+
+def _corresponding(frame: pd.DataFrame, places: _Places, problems: Problems) -> None:
+    for position in ((frame["code"] == frame["corresponds"]) & (frame["code"] != "")).to_numpy(bool).nonzero()[0]:
+        where = places("correspondences", position, "corresponds")
+        rule, cure = "a code corresponds to one of another list", "name the other code, or drop the row"
+        problems.add("correspondence", rule, cure, value=frame["code"].iloc[position], **where)
+
+
+def _suspensions(frame: pd.DataFrame, places: _Places, problems: Problems) -> None:
+    """A suspension falls, at least in part, into the time of its control: another one suspends nothing."""
+    outside = (frame["suspended_from"] >= frame["to"]) | (frame["suspended_to"] <= frame["from"])
+    for position in outside.to_numpy(bool).nonzero()[0]:
+        where = places("controls", position, "suspended_from")
+        rule, cure = "a control is suspended while it is law", "correct the days of the suspension, or of the control"
+        problems.add("period", rule, cure, value=f"{frame['suspended_from'].iloc[position]:%Y-%m-%d}", **where)
+
+
+def _branches(tables: Mapping[str, pd.DataFrame], places: _Places, problems: Problems) -> None:
+    """A branch says when suspended controls are law again: on a day after their suspension began."""
+    frame, controls = tables["branches"], tables["controls"].drop_duplicates("control")
+    began = dict(zip(controls["control"].tolist(), controls["suspended_from"].tolist(), strict=True))
+    for position, (named, day) in enumerate(zip(frame["control"].tolist(), frame["date"].tolist(), strict=True)):
+        early = [name for name in named.split(";") if name in began and not began[name] < day]
+        if early and not pd.isna(day):
+            where = places("branches", position, "date")
+            rule = "the controls of a branch are suspended, and in force again on a day after that began"
+            cure = f"correct the day, or look at the suspension of {', '.join(early)}"
+            problems.add("branch", rule, cure, value=f"{day:%Y-%m-%d}", **where)
 
 
 def _dated(frame: pd.DataFrame, places: _Places, problems: Problems) -> None:

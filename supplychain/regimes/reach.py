@@ -12,6 +12,7 @@ or more. Head office gives no reach.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date
 
 import numpy as np
 
@@ -33,16 +34,19 @@ class Term:
 def parse(text: str) -> tuple[Term, ...]:
     """Return the terms that reach abroad (`none` and `reexport-origin` add none); a ValueError says what is wrong."""
     terms = []
-    for part in text.split(";"):
+    parts = text.split(";")
+    if len(parts) > 1 and "none" in parts:
+        raise ValueError("'none' stands alone: it says that nothing made abroad is reached")
+    for part in parts:
         head, _, condition = part.strip().partition(" if ")
         what, _, day = head.partition("@")
-        if condition and not condition.startswith("entity:"):
+        entity = condition.removeprefix("entity:")
+        if condition and (entity in ("", condition) or " " in entity):
             raise ValueError(f"a condition on reach is 'if entity:TAG', not 'if {condition}'")
         try:
-            since = np.datetime64(day, "D") if day else ALWAYS
+            since = np.datetime64(date.fromisoformat(day), "D") if "@" in head else ALWAYS
         except ValueError:
             raise ValueError(f"{day!r} is not a day YYYY-MM-DD") from None
-        entity = condition.removeprefix("entity:")
         if what in BARE:
             if what == "fdp":
                 terms.append(Term("fdp", 0.0, since, entity))

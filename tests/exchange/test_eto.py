@@ -144,3 +144,35 @@ def test_real_data_set_runs_with_regime_tags(real: Intake, tmp_path: Path) -> No
     assert RegimeBook.load().known_as_of == case.book.known_as_of
     losses = case.exposure((36,)).table
     assert (losses["short_run"] >= losses["after_resourcing"] - 1e-9).all()
+
+
+@pytest.mark.parametrize(
+    ("table", "old", "new", "place"),
+    [
+        ("inputs", "N31,Paint", "Ｎ31,Paint", ("id", "inputs.csv", 7, "input_id")),
+        ("inputs", "N31,Paint", "N\u00a031,Paint", ("id", "inputs.csv", 7, "input_id")),
+        ("inputs", "N31,Paint,material_resource", "N31,Paint,matter", ("value", "inputs.csv", 7, "type")),
+        ("inputs", "N31,Paint", "N31,\u200b", ("blank", "inputs.csv", 7, "input_name")),
+    ],
+)
+def test_what_is_not_seen_is_no_part_of_an_id_and_no_name(
+    sample: Path, table: str, old: str, new: str, place: tuple[str, str, int, str]
+) -> None:
+    path = sample / f"{table}.csv"
+    text = path.read_text(encoding="utf-8")
+    assert text.count(old) == 1
+    path.write_text(text.replace(old, new), encoding="utf-8")
+    with pytest.raises(InputError) as caught:
+        read_eto(sample)
+    told = {(p.code, p.file, p.row, p.column): p.cure for p in caught.value.problems}
+    assert told[place]
+
+
+def test_an_id_beside_the_name_of_another_is_told(sample: Path) -> None:
+    path = sample / "sequence.csv"
+    text = path.read_text(encoding="utf-8")
+    assert text.count("Paint,N31,Drawing,N25") == 1
+    path.write_text(text.replace("Paint,N31,Drawing,N25", "Wide brushes,N31,Drawing,N25"), encoding="utf-8")
+    (told,) = [p for p in read_eto(sample).warnings if p.code == "id-name"]
+    assert (told.file, told.column, told.value) == ("sequence.csv", "input_id", "N31")
+    assert "N21" in told.rule

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from small_package import refused
 
 from supplychain.errors import Problems
 from supplychain.facts.cells import Place, convert
@@ -247,3 +251,26 @@ def test_a_thousand_bad_cells_are_counted_and_not_all_told() -> None:
 def test_days_beyond_four_centuries_are_refused(day: str) -> None:
     _, problems = read(schema("network")["events"]["date"], day)
     assert problems.errors
+
+
+@pytest.mark.parametrize(
+    "code", ["US:3A001,US:3A002", "US:3A001 US:3A002", "US:\u200b3A001", "US:3A001\u00a0x", "ＵＳ:1"]
+)
+def test_a_code_that_could_match_nothing_is_refused(edited: Callable[..., Path], code: str) -> None:
+    found = refused(edited("items", ("US:3A090.a", f'"{code}"')))
+    assert [(p.code, p.row, p.column) for p in found] == [("code", 2, "control_codes")]
+    assert found[0].cure
+
+
+@pytest.mark.parametrize("text", ["\u200b", "\u202e\u2066", "\u3164", "\u00a0 \u2003", "\u0301"])
+def test_a_text_of_which_nothing_is_seen_is_blank(edited: Callable[..., Path], text: str) -> None:
+    found = refused(edited("items", ("chip,Chip,", f"chip,{text},")))
+    assert [(p.code, p.row, p.column) for p in found] == [("blank", 2, "name")]
+
+
+def test_a_word_that_is_like_none_has_a_cure_and_a_year_is_of_our_time(edited: Callable[..., Path]) -> None:
+    path = edited("supplies", ("0.4,,,revenue,true,2025,estimate", "0.4,,,banana,true,1024,estimate"))
+    assert {(p.code, p.row, p.column, bool(p.cure)) for p in refused(path)} >= {
+        ("value", 3, "basis", True),
+        ("too-small", 3, "year", True),
+    }

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from small_package import places, refused
 
 from supplychain.errors import Problems
 from supplychain.facts import csvfile
@@ -167,3 +171,24 @@ def test_records_of_any_header_are_read_with_their_numbers() -> None:
         csvfile.csv_grid(data, "bom.csv", problems)
         assert problems.errors
         assert code in (None, problems.errors[0].code)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "row"),
+    [
+        ("acme,Acme,NLD,,,s1,\n", 'acme,Acme",NLD,,,s1,\n', 2),
+        ("bolt,Bolt Gases,DEU,acme,NLD,s1,\n", 'bolt,Bolt Gases,DEU,acme,NLD,s1,"a\nb"\nc,C"\n', 4),
+        ("bolt,Bolt Gases,DEU,acme,NLD,s1,\n", 'bolt,Bolt Gases,DEU,acme,NLD,s1,said"\n', 3),
+        ("bolt,Bolt Gases,DEU", 'bolt,"Bolt"Gases,DEU', 3),
+    ],
+)
+def test_a_quote_that_opens_no_cell_is_refused_at_its_row(
+    edited: Callable[..., Path], old: str, new: str, row: int
+) -> None:
+    found = [(p.code, p.row) for p in refused(edited("organisations", (old, new))) if p.file == "organisations.csv"]
+    assert found[0] == ("quote", row)
+
+
+def test_a_file_of_a_byte_order_mark_is_empty(small: Path) -> None:
+    (small / "items.csv").write_bytes(b"\xef\xbb\xbf")
+    assert ("file-empty", "items.csv", None, "") in places(refused(small))

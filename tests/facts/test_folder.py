@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from small_package import places, refused
 
-from supplychain.errors import EnvironmentFault, UsageError
+from supplychain.errors import EnvironmentFault, InputError, UsageError
 from supplychain.facts.package import read_package
 
 
@@ -154,3 +154,48 @@ def test_a_file_that_the_system_will_not_read_is_no_fault_of_the_input(
     monkeypatch.setattr(Path, "read_bytes", denied)
     with pytest.raises(EnvironmentFault, match="permission denied"):
         read_package(small)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ('"schema": "network"', '"schema": null'),
+        ('"name": "small"', '"name": "small", "name": "other"'),
+        ('"name": "small"', '"name": "small", "version": NaN'),
+        ('"schema": "network"', '"schema": "network", "known_as_of": 20261101'),
+        ('"schema": "network"', '"schema": "network", "known_as_of": "9999-12-31"'),
+        ('"path": "plants.csv"', '"path": "plants.tsv"'),
+        ('"path": "plants.csv"', '"path": "kept/plants.csv.gz"'),
+        ('"name": "plants"', '"name": "Plants"'),
+        ('"name": "plants"', '"name": "plantes"'),
+    ],
+)
+def test_a_descriptor_that_would_lose_something_is_refused(small: Path, old: str, new: str) -> None:
+    path = small / "datapackage.json"
+    assert old in path.read_text()
+    path.write_text(path.read_text().replace(old, new, 1))
+    (problem,) = refused(small)
+    assert problem.file == "datapackage.json"
+    assert problem.cure
+
+
+def test_a_path_may_begin_with_a_dot(small: Path) -> None:
+    before = read_package(small)
+    path = small / "datapackage.json"
+    path.write_text(path.read_text().replace('"path": "', '"path": "./'))
+    assert read_package(small, strict=True).hashes.keys() == before.hashes.keys()
+
+
+def test_names_of_files_and_columns_are_shown_escaped(small: Path) -> None:
+    (small / "a\x1b[31m\u202e.txt").write_text("x")
+    (Path(os.fsdecode(os.fsencode(small) + b"/\xff.csv"))).write_text("x")
+    (small / "sites.csv").write_text("site,name,country,source,x\x1b[1m\ns.1,S,NLD,none,1\n")
+    descriptor = json.loads((small / "datapackage.json").read_text())
+    descriptor["resources"].append({"name": "sites", "path": "sites.csv"})
+    (small / "datapackage.json").write_text(json.dumps(descriptor))
+    with pytest.raises(InputError) as caught:
+        read_package(small, strict=True)
+    assert all(problem.cure for problem in caught.value.problems)
+    told = str(caught.value).replace("\n", "")
+    assert told.isprintable()
+    assert told.isascii()

@@ -113,3 +113,8 @@ def test_capacities_per_month_and_per_year_are_told_apart(tmp_path: Path) -> Non
     folder = write(tmp_path / "sites", TABLES | {"sites": "\n".join([header, *lines, ""])})
     warned = [p for p in read_package(folder).warnings if p.code == "mixed-periods"]
     assert [(p.table, p.row, p.column, p.value) for p in warned] == [("sites", 4, "unit", "m3/year")]
+
+
+def test_a_share_that_does_not_say_whether_it_weighs_is_told(edited: Callable[..., Path]) -> None:
+    package = read_package(edited("supplies", ("0.4,,,revenue,true", "0.4,,,revenue,")))
+    assert [(p.code, p.row, p.column) for p in package.warnings] == [("weight-blank", 3, "weight")]

@@ -154,3 +154,12 @@ def test_when_very_many_rows_share_a_key_the_rest_is_counted(small: Path) -> Non
     (counted,) = [p for p in problems if p.row is None]
     assert "60 rows use the key" in counted.cure
     assert len(problems) < 60
+
+
+def test_a_header_with_an_unseen_character_is_a_variant_and_no_column_of_its_own(edited: Callable[..., Path]) -> None:
+    path = edited("supplies", (",share,", ",share\u200b,"))
+    package = read_package(path)
+    assert package.tables["supplies"]["share"].notna().all()
+    assert {(p.code, p.column) for p in package.warnings} == {("header-variant", "share\\u200b")}
+    path = edited("organisations", (",note\n", ",name\ufeff\n"))
+    assert ("header-duplicate", "organisations.csv", 1, "name\\ufeff") in places(refused(path))

@@ -140,3 +140,34 @@ def test_outside_entities_are_refused(book: Path) -> None:
         return re.sub(rb"<worksheet", declared + b"<worksheet", content, count=1)
 
     assert [p.code for p in refused(rewritten(book, "xl/worksheets/sheet2.xml", change))] == ["entity"]
+
+
+def test_two_sheets_of_one_table_are_refused(book: Path) -> None:
+    def change(opened: Any) -> None:
+        opened.create_sheet("items ").append(["item", "name"])
+
+    (problem,) = refused(changed(book, change))
+    assert (problem.code, problem.file) == ("table-twice", "book.xlsx!items ")
+
+
+@pytest.mark.parametrize("state", ["hidden", "veryHidden"])
+def test_a_hidden_table_and_a_hidden_column_are_refused(book: Path, state: str) -> None:
+    def change(opened: Any) -> None:
+        opened["supplies"].sheet_state = state
+        opened["items"].column_dimensions["C"].hidden = True
+        opened.create_sheet("lists").sheet_state = state
+        opened["lists"].append(["a", "b"])
+
+    found = {(problem.code, problem.file) for problem in refused(changed(book, change))}
+    assert found == {("hidden-sheet", "book.xlsx!supplies"), ("hidden-column", "book.xlsx!items!C1")}
+
+
+def test_a_sheet_whose_part_is_gone_is_not_passed_over(book: Path) -> None:
+    opened = openpyxl.load_workbook(book)
+    gone = f"xl/worksheets/sheet{opened.sheetnames.index('plants') + 1}.xml"
+    with zipfile.ZipFile(book) as archive:
+        parts = {entry.filename: archive.read(entry) for entry in archive.infolist() if entry.filename != gone}
+    with zipfile.ZipFile(book, "w") as archive:
+        for name, content in parts.items():
+            archive.writestr(name, content)
+    assert [(problem.code, problem.file) for problem in refused(book)] == [("damaged", "book.xlsx!plants")]

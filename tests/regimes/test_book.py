@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 from datetime import date
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -116,3 +118,61 @@ def test_a_hole_in_coverage_says_how_strict_it_may_be(book: RegimeBook) -> None:
     with pytest.raises(InputError) as caught:
         book.with_tables("faulty", coverage=coverage)
     assert {p.column for p in caught.value.problems} == {"at_most", "states", "item_code"}
+
+
+@pytest.mark.parametrize(
+    ("table", "column", "value"),
+    [
+        ("controls", "reach", "fdp@today"),
+        ("controls", "reach", "fdp@"),
+        ("controls", "reach", "de-minimis-25 if entity:"),
+        ("controls", "reach", "fdp if entity:footnote-5\u200b"),
+        ("controls", "reach", "none;fdp"),
+        ("controls", "destination_scope", "entity:footnote-5\u200b"),
+        ("controls", "rule", "us-746.8\u00a0ccl"),
+        ("coverage", "class", "any\u2011item"),
+        ("jurisdictions", "jurisdiction", "UK"),
+        ("jurisdictions", "jurisdiction", "usa"),
+        ("branches", "date", pd.Timestamp("1990-01-01")),
+        ("exceptions", "condition", "entity:footnote-5\u200b"),
+    ],
+)
+def test_a_cell_that_would_mean_something_else_unseen_is_refused(
+    book: RegimeBook, table: str, column: str, value: object
+) -> None:
+    frame = book.tables[table].copy()
+    if table == "jurisdictions":
+        frame.loc[len(frame)] = {**frame.iloc[0].to_dict(), column: value}
+    else:
+        frame.loc[0, column] = value
+    with pytest.raises(InputError) as caught:
+        book.with_tables("faulty", **{table: frame})
+    row = len(frame) + 1 if table == "jurisdictions" else 2
+    told = [p for p in caught.value.problems if (p.table, p.row, p.column) == (table, row, column)]
+    assert told
+    assert told[0].cure
+
+
+def test_a_suspension_outside_its_control_and_a_code_that_stands_for_itself_are_refused(book: RegimeBook) -> None:
+    controls, same = book.tables["controls"].copy(), book.tables["correspondences"].copy()
+    at = int(controls["to"].notna().to_numpy().argmax())
+    controls.loc[at, "suspended_from"] = controls.loc[at, "to"]
+    same.loc[3, "corresponds"] = same.loc[3, "code"]
+    with pytest.raises(InputError) as caught:
+        book.with_tables("faulty", controls=controls, correspondences=same)
+    found = {(p.code, p.row, p.column) for p in caught.value.problems}
+    assert {("period", at + 2, "suspended_from"), ("correspondence", 5, "corresponds")} <= found
+
+
+def test_a_group_or_state_with_an_unseen_character_is_no_other_one(tmp_path: Path) -> None:
+    shutil.copytree(datasets() / "regimes", tmp_path / "book")
+    path = tmp_path / "book" / "groups.csv"
+    lines = path.read_text(encoding="utf-8").split("\n")
+    at = next(number for number, line in enumerate(lines) if ",D:5," in line)
+    lines[at] = lines[at].replace(",D:5,", ",D:5\u2060,")
+    path.write_text("\n".join(lines), encoding="utf-8", newline="")
+    with pytest.raises(InputError) as caught:
+        read_package(tmp_path / "book")
+    (problem,) = caught.value.problems
+    assert (problem.code, problem.file, problem.row, problem.column) == ("name", "groups.csv", at + 1, "group")
+    assert "'D:5'" in problem.cure
