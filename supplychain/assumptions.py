@@ -25,10 +25,10 @@ from pathlib import Path
 from typing import Annotated, Any, Final
 
 import pandas as pd
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, Strict, ValidationError, model_validator
 
 from supplychain.errors import Problems, UsageError
-from supplychain.facts.tomlfile import read_toml
+from supplychain.facts.tomlfile import read_toml, seen
 from supplychain.locate import models
 
 _LEAF = frozenset({"value", "values"})
@@ -58,8 +58,9 @@ _KNOWN: Final[dict[str, tuple[float, float]]] = {
     "content.category.*": (0, 1),
 }
 
-Value = float | str | list[str]
-Range = Annotated[list[float], Field(min_length=2, max_length=2)]
+Real = Annotated[float, Strict()]  # a number, not a text or a truth value that reads like one
+Value = Real | str | list[str]
+Range = Annotated[list[Annotated[float, Strict(), Field(allow_inf_nan=False)]], Field(min_length=2, max_length=2)]
 
 
 class Assumption(BaseModel):
@@ -70,7 +71,7 @@ class Assumption(BaseModel):
     value: Value | None = None
     values: dict[str, Value] | None = None
     unit: str
-    why: Annotated[str, Field(min_length=1)]
+    why: Annotated[str, Field(min_length=1), AfterValidator(seen)]
     range: Range | None = None
     source: Annotated[str, Field(min_length=1)]
 
@@ -152,9 +153,12 @@ class Assumptions:
                 raise UsageError(_unknown(base, list(entries)))
             new = {"values": {**(entry.values or {}), key: value}} if key else {_part(entry): value}
             try:
-                entries[base] = Assumption.model_validate({**entry.model_dump(exclude_none=True), **new, "range": None})
+                made = Assumption.model_validate({**entry.model_dump(exclude_none=True), **new, "range": None})
             except ValidationError as error:
                 raise UsageError(f"assumption {name}: {_told(error)}") from None
+            if wrong := [*_unlike(made, entry), *_outside(made, base)]:
+                raise UsageError(f"assumption {name}: {'; '.join(wrong)}")
+            entries[base] = made
         return Assumptions(entries, f"{self.name}*", self.hashes)
 
     @cached_property
@@ -225,15 +229,37 @@ def _checked(leaves: Mapping[str, dict[str, Any]], under: Mapping[str, Assumptio
         except ValidationError as error:
             problems.add("assumption", _told(error), file=file, column=name)
             continue
-        low, high = _KNOWN[pattern]
-        for number in entry.numbers():
-            if not low <= number <= high:
-                problems.add(
-                    "assumption", f"must lie between {low:g} and {high:g}", file=file, column=name, value=number
-                )
+        wrong = _unlike(entry, entries[name]) if name in entries else []
+        for rule in (*wrong, *_outside(entry, name)):
+            problems.add("assumption", rule, "correct the value", file=file, column=name, value=entry.plain)
         entries[name] = entry
     problems.raise_if_any()
     return entries
+
+
+def _outside(entry: Assumption, name: str) -> list[str]:
+    """Return what is wrong with the numbers of an entry, "" when all lie within the bounds of its name."""
+    low, high = _KNOWN[_pattern(name) or name]
+    return [
+        f"{number:g} must lie between {low:g} and {high:g}" for number in entry.numbers() if not low <= number <= high
+    ]
+
+
+def _unlike(entry: Assumption, under: Assumption) -> list[str]:
+    """Return where an entry is of another kind than the one it covers: a number where that has words, or one value
+    where it has several by name. What reads it would take the one for the other, or find nothing."""
+    if (entry.values is None) != (under.values is None):
+        return ["give one `value`" if under.values is None else f"give `values`, by {', '.join(sorted(under.values))}"]
+    known = _parts(under)
+    common = {type(value) for value in known.values()}
+    wrong = []
+    for key, value in _parts(entry).items():
+        kinds = {type(known[key])} if key in known else common
+        if kinds == {float} and not isinstance(value, float):
+            wrong.append(f"{key or 'value'} is a number, written without quotes, not {value!r}")
+        elif float not in kinds and isinstance(value, float):
+            wrong.append(f"{key or 'value'} is text, not {value:g}")
+    return wrong
 
 
 def _pattern(name: str) -> str | None:

@@ -80,3 +80,34 @@ def test_an_assumption_has_one_value_inside_a_range_that_is_one(tmp_path: Path) 
     )  # a range of one's own does not widen what may be
     with pytest.raises(InputError, match="between 0 and 1"):
         Assumptions.load(file)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'value = "0.4"',
+        "value = true",
+        'value = 0.4\nrange = ["0", "1"]',
+        "values = { default = 0.4 }",
+        'value = 0.4\nwhy = "\u200b"',
+        "value = 1.5",
+    ],
+)
+def test_a_value_is_of_the_kind_of_the_one_it_covers(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text(f"[resourcing.outbid]\n{text}\n", encoding="utf-8")
+    with pytest.raises(InputError) as caught:
+        Assumptions.load(path)
+    assert {problem.column for problem in caught.value.problems} == {"resourcing.outbid"}
+
+
+def test_another_value_keeps_kind_and_bounds() -> None:
+    known = Assumptions.load()
+    for name, value in (
+        ("resourcing.outbid", 1.5),
+        ("resourcing.outbid", "0.4"),
+        ("resourcing.outbid", True),
+        ("resourcing.spare:default", "x"),
+    ):
+        with pytest.raises(UsageError, match=name):
+            known.with_({name: value})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import tomllib
+import unicodedata
 from pathlib import Path
 from typing import Any, Final, NoReturn
 
@@ -12,6 +13,13 @@ from supplychain.errors import EnvironmentFault, InputError, Problem, UsageError
 
 MAX_BYTES: Final = 1_000_000
 _PLACE = re.compile(r" \(at line (\d+), column \d+\)$")
+
+
+def seen(text: str) -> str:
+    """Return the text; ValueError when a reader would see nothing of it."""
+    if not any(c.isprintable() and unicodedata.category(c)[0] not in "ZM" for c in text):
+        raise ValueError("a text that can be read is wanted here")
+    return text
 
 
 def read_toml(path: Path, what: str) -> tuple[dict[str, Any], str]:

@@ -6,15 +6,16 @@ import difflib
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, Strict, ValidationError
 
 from supplychain.errors import Problems, UsageError
 from supplychain.facts.tomlfile import read_toml
 from supplychain.locate import models
 
-Fraction = Annotated[float, Field(ge=0, le=1)]
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Truth = Annotated[bool, Strict()]
+Fraction = Annotated[float, Strict(), Field(ge=0, le=1)]
+Positive = Annotated[float, Strict(), Field(gt=0, allow_inf_nan=False)]
+NotNegative = Annotated[float, Strict(), Field(ge=0, allow_inf_nan=False)]
 Threat = Literal["state", "supplier", "regime"]
 
 
@@ -31,7 +32,7 @@ class Horizon(_Part):
     """
 
     months: Positive = 12
-    periods: Annotated[int, Field(ge=1, le=120)] = 1
+    periods: Annotated[int, Strict(), Field(ge=1, le=120)] = 1
     strikes_month: NotNegative = 0
 
 
@@ -58,9 +59,9 @@ class Caps(_Part):
     A regime's bloc is every line whose flow needs leave under a control of that regime on the case's date.
     """
 
-    supplier: Annotated[float, Field(gt=0, le=1)] = 1
-    site: Annotated[float, Field(gt=0, le=1)] = 1
-    jurisdiction: Annotated[float, Field(gt=0, le=1)] = 1
+    supplier: Annotated[float, Strict(), Field(gt=0, le=1)] = 1
+    site: Annotated[float, Strict(), Field(gt=0, le=1)] = 1
+    jurisdiction: Annotated[float, Strict(), Field(gt=0, le=1)] = 1
     regime: Fraction = 1
     regimes: dict[str, Fraction] = Field(default_factory=dict)
 
@@ -69,9 +70,9 @@ class Sources(_Part):
     """Fewest and most sources (supplies) of one need; one that counts towards the minimum serves at least
     `smallest_share`."""
 
-    minimum: Annotated[int, Field(ge=1)] = 1
-    maximum: Annotated[int, Field(ge=1)] | None = None
-    smallest_share: Annotated[float, Field(gt=0, le=1)] = 0.05
+    minimum: Annotated[int, Strict(), Field(ge=1)] = 1
+    maximum: Annotated[int, Strict(), Field(ge=1)] | None = None
+    smallest_share: Annotated[float, Strict(), Field(gt=0, le=1)] = 0.05
 
 
 class Control(_Part):
@@ -95,7 +96,7 @@ class Licences(_Part):
     mode: Literal["forbid", "allow"] = "allow"
     delay_days: NotNegative | None = None
     probability: Fraction | None = None
-    price_refusal: bool = False
+    price_refusal: Truth = False
 
 
 class Secure(_Part):
@@ -116,7 +117,7 @@ class Budget(_Part):
     total: NotNegative | None = None
     relative_to_today: Positive | None = None
     qualification: NotNegative | None = None
-    qualifications_maximum: Annotated[int, Field(ge=0)] | None = None
+    qualifications_maximum: Annotated[int, Strict(), Field(ge=0)] | None = None
 
 
 class Scenarios(_Part):
@@ -136,7 +137,7 @@ class Scenarios(_Part):
 class Risk(_Part):
     """Conditional value at risk of the margin lost: its level, and its price or its bound."""
 
-    level: Annotated[float, Field(ge=0, lt=1)] = 0.9
+    level: Annotated[float, Strict(), Field(ge=0, lt=1)] = 0.9
     price: NotNegative = 0
     bound: NotNegative | None = None
 
@@ -151,8 +152,8 @@ class Stock(_Part):
 class Contract(_Part):
     """By how much a delivery may exceed the contracted volume, and whether idle capacity may be reserved for a fee."""
 
-    flexibility: Annotated[float, Field(ge=0, le=10)] = 0
-    reserve: bool = False
+    flexibility: Annotated[float, Strict(), Field(ge=0, le=10)] = 0
+    reserve: Truth = False
 
 
 class Tier(_Part):
@@ -167,7 +168,7 @@ class Solver(_Part):
     """Time limit in seconds, relative gap at which a plan counts as optimal."""
 
     seconds: Positive = 60
-    gap: Annotated[float, Field(ge=0, le=0.1)] = 1e-6
+    gap: Annotated[float, Strict(), Field(ge=0, le=0.1)] = 1e-6
 
 
 class Policy(_Part):

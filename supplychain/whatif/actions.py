@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date, datetime
 from typing import Annotated, Any, ClassVar, Final, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from supplychain.facts.countries import is_country
+from supplychain.facts.tomlfile import seen
 
 
 def _day(value: Any) -> Any:
-    if isinstance(value, date) and not isinstance(value, datetime):
-        return value
-    if isinstance(value, str) and len(value) == 10:
-        return value
+    text = value.isoformat() if isinstance(value, date) and not isinstance(value, datetime) else value
+    if isinstance(text, str) and re.fullmatch(r"\d{4}-\d{2}-\d{2}", text, re.ASCII):
+        if "1800" <= text[:4] <= "2200":
+            return value
+        raise ValueError("a day lies between 1800 and 2200")
     raise ValueError("a day is written YYYY-MM-DD, such as 2026-11-10")
 
 
@@ -32,7 +35,7 @@ def _number(value: Any) -> Any:
 
 Day = Annotated[date, BeforeValidator(_day)]
 State = Annotated[str, BeforeValidator(_state)]
-Name = Annotated[str, Field(min_length=1, max_length=200)]
+Name = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(seen)]
 Names = tuple[Name, ...]
 Some = Annotated[tuple[Name, ...], Field(min_length=1)]
 States = Annotated[tuple[State, ...], Field(min_length=1)]

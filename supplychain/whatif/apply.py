@@ -14,7 +14,7 @@ from scipy import sparse
 
 from supplychain.analysis.resourcing import Resourcing
 from supplychain.case import Case
-from supplychain.errors import Problems
+from supplychain.errors import Problems, UsageError
 from supplychain.facts.countries import is_country
 from supplychain.network import Floats
 from supplychain.regimes import RegimeBook
@@ -152,6 +152,7 @@ def apply(
     actions = tuple(supply.net(scenario.actions))
     warnings = supply.check_names(case.network, actions, f"{scenario.name}.toml", problems)
     _check_dates(scenario, actions, on, problems)
+    _check_assumptions(scenario, case, problems)
     key = (on, *(action.words for action in actions if action.do in do.LEGAL))
     if books is not None and key in books and not problems.errors:
         book, codes, found = books[key]
@@ -226,6 +227,16 @@ def _check_dates(scenario: Scenario, actions: Sequence[do.Action], on: date, pro
         problems.add("scenario-day", f"{kind} holds from the scenario's day on, it cannot begin later",
                      "take `from` out or set `on`", file=f"{scenario.name}.toml", column="action.from",
                      value=str(action.start))  # fmt: skip
+
+
+def _check_assumptions(scenario: Scenario, case: Case, problems: Problems) -> None:
+    for name, value in sorted((scenario.assumptions or {}).items()):
+        try:
+            case.assumptions.with_({name: value})
+        except UsageError as error:
+            problems.add("scenario-assumption", "an assumption of a scenario is one of the case, within its bounds",
+                         str(error), file=f"{scenario.name}.toml", column=f"assumptions.{name}",
+                         value=value)  # fmt: skip
 
 
 def _idle(applied: Applied) -> list[str]:

@@ -37,7 +37,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Final
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, Strict, TypeAdapter, ValidationError, model_validator
 
 from supplychain.errors import InputError, Problems, UsageError
 from supplychain.facts.tomlfile import parse_toml, read_toml
@@ -52,7 +52,8 @@ _SPARED = ("policy",)  # left out of a record when empty
 LIMITS: Final = ("caps", "sources", "control", "licences", "secure", "budget", "stock", "contract")
 _PARAMETER = re.compile(r"[a-z][a-z0-9_]*")
 _ACTION: TypeAdapter[Action] = TypeAdapter(AnyAction)
-Probability = Annotated[float, Field(ge=0, le=1)]
+Real = Annotated[float, Strict()]  # a number, not a text or a truth value that reads like one
+Probability = Annotated[float, Strict(), Field(ge=0, le=1)]
 
 
 class Parameter(BaseModel):
@@ -60,8 +61,8 @@ class Parameter(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    value: Annotated[float, Field(allow_inf_nan=False)]
-    range: Annotated[tuple[float, ...], Field(min_length=2, max_length=2)]
+    value: Annotated[float, Strict(), Field(allow_inf_nan=False)]
+    range: Annotated[tuple[Real, ...], Field(min_length=2, max_length=2)]
     unit: Name
     why: Name
     source: Name = "none"
@@ -86,7 +87,7 @@ class _File(BaseModel):
     on: Day | None = None
     probability: Probability | None = None
     parameters: dict[str, Parameter] = Field(default_factory=dict)
-    assumptions: dict[str, float | str] = Field(default_factory=dict)
+    assumptions: dict[str, Real | str] = Field(default_factory=dict)
     policy: dict[str, dict[str, Any]] = Field(default_factory=dict)
     action: tuple[dict[str, Any], ...] = ()
 
@@ -267,7 +268,12 @@ def _built(
                          "rename it", file=file, column="parameters", value=parameter)  # fmt: skip
     under: list[Scenario] = []
     for other in given.extends if given else ():
-        path = _find(other, folder)
+        try:
+            path = _find(other, folder)
+        except UsageError as error:
+            problems.add("scenario-extends", "a scenario extends one that is there", str(error),
+                         file=file, column="extends", value=other)  # fmt: skip
+            continue
         if path.stem in chain or len(chain) > _DEEPEST:
             problems.add("scenario-extends", "scenarios may not extend one another in a circle",
                          "take one of them out", file=file, column="extends", value=other)  # fmt: skip

@@ -85,3 +85,20 @@ _VALUES = st.recursive(
 def test_whatever_a_file_holds_is_a_policy_or_refused(record):
     with suppress(InputError):
         assert policy_from({"name": "drawn", **record}).name == "drawn"
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        {"caps": {"supplier": "0.7"}},
+        {"caps": {"supplier": True}},
+        {"horizon": {"months": "36"}},
+        {"licences": {"price_refusal": "yes"}},
+        {"licences": {"price_refusal": 1}},
+        {"sources": {"minimum": "2"}},
+    ],
+)
+def test_a_text_that_reads_like_a_number_is_none(record: dict[str, object]) -> None:
+    with pytest.raises(InputError) as caught:
+        policy_from({"name": "x", **record})
+    assert [problem.column for problem in caught.value.problems] == [f"{k}.{n}" for k, v in record.items() for n in v]

@@ -227,3 +227,21 @@ def test_in_an_outage_of_sites_the_unknown_place_belongs_to_the_high_end_only() 
     low, high = one.own_lost(12.0, "optimistic"), one.own_lost(12.0, "pessimistic")
     assert set(ids[low > 0]) == {"wafer.j"}
     assert set(ids[high > 0]) == {"wafer.j", "unattributed:wafer"}
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("resourcing.outbid", 1.5),
+        ("resourcing.outbid", -1.0),
+        ("resourcing.outbid", "0.3"),
+        ("resourcing.outbid", float("nan")),
+        ("resourcing.outbidd", 0.3),
+    ],
+)
+def test_an_assumption_of_a_scenario_keeps_its_bounds(name: str, value: object) -> None:
+    with pytest.raises(InputError) as caught:
+        applied(Case.bundled(buyer="IND", on="2026-11-01"), assumptions={name: value})
+    (problem,) = caught.value.problems
+    assert (problem.code, problem.column) == ("scenario-assumption", f"assumptions.{name}")
+    assert problem.cure

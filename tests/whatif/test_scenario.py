@@ -144,3 +144,27 @@ def test_an_unknown_name_is_a_usage_error_with_the_nearest_preset() -> None:
     with pytest.raises(UsageError):
         load_scenario("../../etc/passwd")
     assert "w1-plus-kor" in presets()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"on": "1709251200"},
+        {"on": "9999-12-31"},
+        {"on": "0001-01-01"},
+        {"probability": True},
+        {"probability": "0.2"},
+        {"title": "\u200b"},
+        {"parameters": {"part": {"value": "0.5", "range": [0.2, 1.0], "unit": "fraction", "why": "x"}}},
+        {"parameters": {"part": {"value": 0.5, "range": [False, True], "unit": "fraction", "why": "x"}}},
+        {"policy": {"caps": {"supplier": True}}},
+        {"policy": {"caps": {"supplier": "0.5"}}},
+        {"extends": ["nowhere"]},
+        {"assumptions": {"resourcing.outbid": True}},
+    ],
+)
+def test_what_only_looks_like_a_number_or_a_day_is_refused(change: dict[str, object]) -> None:
+    record = {"title": "x", "action": [OUTAGE], **change}
+    if "parameters" in change:
+        record["action"] = [{**OUTAGE, "part": "$part"}]
+    assert refused(record).exit_code == 3
