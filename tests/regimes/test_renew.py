@@ -9,13 +9,19 @@ import pandas as pd
 import pytest
 
 from supplychain.case import Case
+from supplychain.facts.package import read_package
+from supplychain.locate import datasets
+from supplychain.regimes import RegimeBook
 from supplychain.whatif.apply import apply
 from supplychain.whatif.scenario import load_scenario, scenario_from
 
 
 @pytest.fixture(scope="module")
 def case() -> Case:
-    case = Case.bundled()
+    # A book of its own: one that other tests asked about many days is compiled for all days at once, and from such
+    # determinations nothing is taken over.
+    book = RegimeBook.from_package(read_package(datasets() / "regimes", "regimes"))
+    case = Case.bundled().with_(book=book)
     _ = case.determinations
     return case
 
