@@ -15,6 +15,8 @@ from supplychain.app.downloads import file_name, procurement_bytes, report_bytes
 from supplychain.app.draft import Draft
 from supplychain.app.explain import KINDS, What, explain, row_of
 from supplychain.app.measure import measure
+from supplychain.app.state import Desk, Work
+from supplychain.app.views import answers
 from supplychain.app.workspace import Setup, Workspace
 from supplychain.case import Case
 from supplychain.errors import UsageError
@@ -22,6 +24,7 @@ from supplychain.exchange.planned import planned
 from supplychain.exchange.sap import quota_arrangements
 from supplychain.exchange.sheets import write_tables
 from supplychain.locate import datasets
+from supplychain.report.language import ENGLISH
 from supplychain.report.make import Request
 from supplychain.sourcing import load_policy, source
 from supplychain.whatif.apply import apply
@@ -148,6 +151,15 @@ def test_what_cannot_be_explained_is_a_usage_error(workspace: Workspace) -> None
     for what in asked:
         with pytest.raises(UsageError):
             explain(workspace, SETUP, Draft(), what)
+
+
+def test_amounts_of_money_read_as_money(workspace: Workspace) -> None:
+    levels = explain(workspace, SETUP, SWITCH, What.of("headline", measure="at leave", horizon=12))
+    desk = Desk(Work(SETUP, (SWITCH,)))
+    page = answers.explain(desk, levels, None, workspace)
+    amount = float(levels[0].table["margin_short"].iloc[0])
+    assert ENGLISH.money(amount) in page
+    assert f"{amount:g}" not in page
 
 
 def test_downloads_have_safe_names_and_the_same_bytes(tmp_path: Path) -> None:
