@@ -31,7 +31,7 @@ from supplychain.locate import datasets
 from supplychain.report import manifest
 
 TEMPLATE = str(datasets() / "template")
-_TIMES = ("started", "finished")  # all that may differ between two runs of one command
+_APART = ("started", "finished", "solves", "solved")  # may differ: what is remembered here is not solved again
 _CALLS = ("write", "fsync", "replace", "rename", "mkdir", "fchmod", "ftruncate", "pwrite")
 
 
@@ -97,14 +97,14 @@ class Disk:
 
 
 def state(folder: Path) -> dict[str, bytes]:
-    """Return every file under a folder and its bytes; of manifests, all but the times."""
+    """Return every file under a folder and its bytes; of manifests, all but the times and solves."""
     found = {}
     for path in sorted(folder.rglob("*")):
         if path.is_file():
             data = path.read_bytes()
             if path.name.endswith(manifest.MANIFEST):
                 record = json.loads(data)
-                data = json.dumps({key: value for key, value in record.items() if key not in _TIMES}).encode()
+                data = json.dumps({key: value for key, value in record.items() if key not in _APART}).encode()
             found[str(path.relative_to(folder))] = data
     return found
 
