@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from functools import lru_cache
 from importlib import import_module
 from multiprocessing import get_context
@@ -146,11 +146,17 @@ def run_cluster(
         plan = client.scatter(text, broadcast=True, hash=False)
         waiting = deque(store.missing)
         flying: dict[Any, tuple[int, float]] = {}
+        stuck: set[str] = set()  # workers on which a run hangs: a thread cannot be stopped
         while waiting or flying:
-            while waiting and len(flying) < _QUEUED * max(workers, len(client.scheduler_info()["workers"])):
+            free = [worker for worker in client.nthreads() if worker not in stuck]
+            while waiting and (free or not stuck) and len(flying) < _QUEUED * max(1, len(free) or workers):
                 number = waiting.popleft()
-                future = client.submit(job, plan, number, pure=False, retries=RETRIES)
+                future = client.submit(job, plan, number, pure=False, retries=RETRIES, workers=free if stuck else None)
                 flying[future] = number, time.monotonic()
+            if waiting and not flying:
+                for number in waiting:
+                    store.fail(number, "not run: another run hangs on every worker")
+                return
             try:
                 done = distributed.wait(list(flying), timeout=1.0, return_when="FIRST_COMPLETED").done
             except TimeoutError:
@@ -160,30 +166,17 @@ def run_cluster(
                 _keep(store, number, lambda future=future: _from_cluster(future))  # type: ignore[misc]
                 future.release()
                 clock.tick()
-            late = [future for future, (_, began) in flying.items() if time.monotonic() - began > _QUEUED * timeout]
-            if late:
-                hung, stuck = _heads(client, late)
-                for future in hung:
-                    store.fail(flying[future][0], f"no answer within {_QUEUED} x {timeout:g} seconds")
-                waiting.extendleft(sorted((n for f, (n, _) in flying.items() if f not in hung), reverse=True))
-                client.cancel(list(flying), force=True)
-                flying.clear()
-                _restart(client, stuck)
-                plan = client.scatter(text, broadcast=True, hash=False)
-
-
-def _heads(client: Any, late: list[Any]) -> tuple[list[Any], list[str]]:
-    """Return the late runs that stand first at their worker, and these workers: the others only wait behind them."""
-    heads = {keys[0]: worker for worker, keys in client.processing().items() if keys}
-    hung = [future for future in late if future.key in heads]
-    return (hung, [heads[future.key] for future in hung]) if hung else (late, [])
-
-
-def _restart(client: Any, stuck: list[str]) -> None:
-    """Start again the workers on which a run hangs, where a nanny watches them; a thread cannot be stopped."""
-    if stuck:
-        with suppress(ValueError):  # a worker without a nanny goes on with its other threads
-            client.restart_workers(stuck, timeout=_PATIENCE, raise_for_error=False)
+            late = {future.key for future, (_, began) in flying.items() if time.monotonic() - began > _QUEUED * timeout}
+            for worker, keys in client.processing().items() if late else ():
+                there = [future for future in flying if future.key in set(keys)]  # in the order of their start
+                if not there or there[0].key not in late:
+                    continue
+                stuck.add(worker)
+                store.fail(flying[there[0]][0], f"no answer within {_QUEUED} x {timeout:g} seconds")
+                waiting.extend(flying[future][0] for future in there[1:])  # they only waited behind it
+                for future in there:
+                    del flying[future]
+                    future.cancel(force=True)
 
 
 def _from_cluster(future: Any) -> str:
