@@ -51,6 +51,7 @@ class Server:
             stdin=subprocess.DEVNULL,
             text=True,
             start_new_session=True,
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # jobs in the background inherit none
         )
         self.lines: list[str] = []
         self.offline = False
