@@ -5,6 +5,7 @@ BIN    := $(VENV)/bin
 RUN    := $(VENV)/.run-$(shell cat requirements.lock pyproject.toml 2>/dev/null | cksum | cut -d' ' -f1)
 APP    := $(VENV)/.app-$(shell cat requirements-app.lock pyproject.toml 2>/dev/null | cksum | cut -d' ' -f1)
 DEV    := $(VENV)/.dev-$(shell cat requirements-dev.lock pyproject.toml 2>/dev/null | cksum | cut -d' ' -f1)
+AUDIT  := $(VENV)/.audit-$(shell cat requirements-audit.lock pyproject.toml 2>/dev/null | cksum | cut -d' ' -f1)
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .DELETE_ON_ERROR:
@@ -51,20 +52,21 @@ coverage: $(DEV)
 	@$(BIN)/python -m pytest -n 2 --dist loadgroup --ignore=tests/app --ignore=tests/test_wheel.py --cov --cov-config=tests/coverage.ini --cov-report=term $(ARGS)
 
 # What the tool is made of, as CycloneDX, from the lock.
-sbom: $(DEV)
+sbom: $(AUDIT)
 	@$(BIN)/cyclonedx-py requirements requirements.lock --output-reproducible --of JSON -o sbom.cdx.json
 	@echo sbom.cdx.json
 
 # Known vulnerabilities of what the lock pins; asks pypi.org, so it needs the network, and fails where it is not answered.
-audit: $(DEV)
+audit: $(AUDIT)
 	@$(BIN)/pip-audit -r requirements.lock --require-hashes --disable-pip --strict --progress-spinner off
 
-# Versions and hashes of everything, for every supported Python, in three files: what the tool needs, that plus the application, that plus the tools of work.
+# Versions and hashes of everything, for every supported Python, in four files: what the tool needs, that plus the application, that plus the tools of work, and what audits it.
 lock: $(DEV)
 	$(PIP) uv
 	@$(BIN)/uv pip compile pyproject.toml requirements-build.in --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --quiet -o requirements.lock
 	@$(BIN)/uv pip compile pyproject.toml requirements-build.in --extra app --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --quiet -c requirements.lock -o requirements-app.lock
 	@$(BIN)/uv pip compile pyproject.toml requirements-build.in --group dev --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --quiet -c requirements.lock -o requirements-dev.lock
+	@$(BIN)/uv pip compile requirements-build.in --group audit --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --quiet -c requirements-dev.lock -o requirements-audit.lock
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis dist build
@@ -74,17 +76,13 @@ $(BIN)/python:
 	@echo "setting up $(VENV) (once)" >&2
 	@$(PYTHON) -m venv $(VENV)
 
-$(RUN): $(BIN)/python
-	@$(PIP) --require-hashes --only-binary :all: -r requirements.lock
-	@$(PIP) --no-deps --no-build-isolation --editable .
-	@rm -f $(VENV)/.run-* && touch $@
-
-$(APP): $(BIN)/python
-	@$(PIP) --require-hashes --only-binary :all: -r requirements-app.lock
-	@$(PIP) --no-deps --no-build-isolation --editable .
-	@rm -f $(VENV)/.app-* && touch $@
-
-$(DEV): $(BIN)/python
-	@$(PIP) --require-hashes --only-binary :all: -r requirements-dev.lock
-	@$(PIP) --no-deps --no-build-isolation --editable .
-	@rm -f $(VENV)/.dev-* && touch $@
+define install
+$(1): $(BIN)/python
+	@$$(PIP) --require-hashes --only-binary :all: -r $(2)
+	@$$(PIP) --no-deps --no-build-isolation --editable .
+	@rm -f $$(VENV)/.$(3)-* && touch $$@
+endef
+$(eval $(call install,$(RUN),requirements.lock,run))
+$(eval $(call install,$(APP),requirements-app.lock,app))
+$(eval $(call install,$(DEV),requirements-dev.lock,dev))
+$(eval $(call install,$(AUDIT),requirements-audit.lock,audit))
