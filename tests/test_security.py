@@ -103,7 +103,9 @@ def test_only_two_modules_start_processes() -> None:
     assert [str(path.relative_to(ROOT / "supplychain")) for path in starts] == ["facts/child.py", "solve.py"]
 
 
-@pytest.mark.parametrize("name", ["requirements.lock", "requirements-app.lock", "requirements-dev.lock", "requirements-audit.lock"])
+@pytest.mark.parametrize(
+    "name", ["requirements.lock", "requirements-app.lock", "requirements-dev.lock", "requirements-audit.lock"]
+)
 def test_everything_that_is_installed_is_pinned_by_hash(name: str) -> None:
     lines = (ROOT / name).read_text(encoding="utf-8").splitlines()
     pinned = [at for at, line in enumerate(lines) if re.match(r"[A-Za-z0-9._-]+==", line)]

@@ -22,6 +22,8 @@ from supplychain.cli import run
 from supplychain.errors import UsageError
 from supplychain.network import SupplyNetwork
 
+pytestmark = pytest.mark.xdist_group("chokepoints")  # one worker finds the choke points that these tests read
+
 STATES = ["USA", "CHN", "JPN", "NLD", "DEU", "KOR", "TWN", "GBR", "FRA", "ZAF", "AUS", "RUS", "MYS"]
 PRODUCTS = ["ai-accelerator", "automotive-mcu", "gan-rf-device", "server-cpu", "sic-power-module", "smartphone-soc"]
 

@@ -27,6 +27,8 @@ from supplychain.report.findings import Findings
 from supplychain.report.language import CODES, ENGLISH, Language, key, language
 from supplychain.report.make import document
 
+pytestmark = pytest.mark.xdist_group("report-firm")  # one worker gathers the findings that tests of the report share
+
 ROOM = Path(supplychain.__file__).parent
 OTHERS = [code for code in CODES if code != "en"]
 PLACEHOLDER = re.compile(r"\{(\w+)\}")

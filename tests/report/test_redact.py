@@ -28,6 +28,8 @@ from supplychain.report.redact import MASK, Key, asked, redact
 from supplychain.report.verify import verify
 from supplychain.sourcing.policy import load_policy
 
+pytestmark = pytest.mark.xdist_group("report-firm")  # one worker gathers the findings that tests of the report share
+
 # Words of ours, or of a format, that are also ids or names in the bundled data.
 OURS = {"apple", "screen", "illustrative", "other"}
 SECRETS = ("acme-holding", "acme-fab-7", "Zeta (Ω) & Söhne", "Hidden Valley", "Secret Sam", "ERP export", "acme-plan")

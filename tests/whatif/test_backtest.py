@@ -11,6 +11,8 @@ from supplychain.errors import UsageError
 from supplychain.locate import datasets
 from supplychain.whatif.backtest import backtest, backtests
 
+pytestmark = pytest.mark.xdist_group("backtest")  # one worker runs the backtests that these tests read
+
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "backtests.md"
 
 
