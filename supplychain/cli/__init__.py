@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from supplychain.cli.groups import spread, with_parameters
 from supplychain.cli.options import Quiet
 from supplychain.cli.record import recorded
 
@@ -35,10 +36,7 @@ def _quietly(command: Callable[..., Any]) -> Callable[..., Any]:
         return command(**named)
 
     extra = Parameter("quiet", Parameter.KEYWORD_ONLY, default=False, annotation=Quiet)
-    parameters = [*given.parameters.values(), extra]
-    run_quietly.__signature__ = given.replace(parameters=parameters)  # type: ignore[attr-defined]
-    run_quietly.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
-    return run_quietly
+    return with_parameters(run_quietly, [*given.parameters.values(), extra])
 
 
 def _version(asked: bool) -> None:
@@ -72,7 +70,7 @@ def build() -> typer.Typer:
         import_module(f"supplychain.cli.{group}").register(app)
     for part in (app, *(group.typer_instance for group in app.registered_groups)):
         for command in part.registered_commands if part else ():
-            command.callback = recorded(_quietly(command.callback)) if command.callback else None
+            command.callback = recorded(_quietly(spread(command.callback))) if command.callback else None
     return app
 
 

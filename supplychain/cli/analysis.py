@@ -8,21 +8,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from supplychain.cli.options import (
-    DEFAULT_BUYER,
     DEFAULT_DATE,
-    Assumptions,
-    Buyer,
+    CaseOptions,
     Format,
     Horizons,
-    Network,
     On,
     Output,
     OutputFormat,
-    Overlay,
-    Product,
     Quiet,
-    Regimes,
-    load_case,
     months,
 )
 
@@ -53,15 +46,11 @@ def register(app: typer.Typer) -> None:
 
 
 def exposure(
-    buyer: Buyer = DEFAULT_BUYER,
-    product: Product = None,
     on: On = DEFAULT_DATE,
     horizons: Horizons = "3,12,36",
     part: Annotated[Part, typer.Option("--part", help="Which table to write; JSON carries all of them.")] = Part.losses,
-    network: Network = None,
-    regimes: Regimes = None,
-    overlay: Overlay = None,
-    assumptions: Assumptions = None,
+    *,
+    wanted: CaseOptions,
     form: OutputFormat = Format.table,
     output: Output = None,
     quiet: Quiet = False,
@@ -73,15 +62,7 @@ def exposure(
     span = months(horizons)
     with progress(quiet) as step:
         step("reading facts and law")
-        case = load_case(
-            buyer=buyer,
-            product=product,
-            on=on,
-            network=network,
-            regimes=regimes,
-            overlay=overlay,
-            assumptions=assumptions,
-        )
+        case = wanted.load(on)
         step("measuring exposure")
         found = measure(case, span, split=form is Format.json or part is Part.by_part)
     notes = [

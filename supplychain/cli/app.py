@@ -18,16 +18,12 @@ def register(app: typer.Typer) -> None:
 
     @app.command("app")
     def serve_app(
-        network: options.Network = None,
-        regimes: options.Regimes = None,
-        overlay: options.Overlay = None,
-        assumptions: options.Assumptions = None,
-        buyer: options.Buyer = options.DEFAULT_BUYER,
-        product: options.Product = None,
         on: options.On = options.DEFAULT_DATE,
         policy: Policy = "balanced",
         port: Port = 0,
         no_browser: NoBrowser = False,
+        *,
+        wanted: options.CaseOptions,
         quiet: options.Quiet = False,
     ) -> None:
         """Open the what-if application: move a membership switch and see what changes. Ctrl+C ends it."""
@@ -35,16 +31,8 @@ def register(app: typer.Typer) -> None:
         from supplychain.app.workspace import Setup
         from supplychain.cli.output import progress
 
-        setup = Setup(
-            network=network,
-            regimes=regimes,
-            overlays=tuple(overlay or ()),
-            assumptions=assumptions,
-            buyer=buyer,
-            products=tuple(sorted(set(product or ()))),
-            on=options.day(on),
-            policy=policy,
-        )
+        asked = wanted.described(on)
+        setup = Setup(**{**asked, "products": tuple(sorted(set(asked["products"])))}, policy=policy)
         with progress(quiet) as step:
             step("reading facts and law")
             built = prepare(setup)

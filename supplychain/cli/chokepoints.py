@@ -9,21 +9,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from supplychain.cli.options import (
-    DEFAULT_BUYER,
     DEFAULT_DATE,
-    Assumptions,
-    Buyer,
+    CaseOptions,
     Format,
     Horizons,
-    Network,
     On,
     Output,
     OutputFormat,
-    Overlay,
-    Product,
     Quiet,
-    Regimes,
-    load_case,
     months,
 )
 
@@ -66,8 +59,6 @@ def register(app: typer.Typer) -> None:
 
 
 def chokepoints(
-    buyer: Buyer = DEFAULT_BUYER,
-    product: Product = None,
     on: On = DEFAULT_DATE,
     by: Annotated[
         list[By] | None,
@@ -79,10 +70,8 @@ def chokepoints(
     top: Annotated[int, typer.Option("--top", min=0, help="Elements of each kind; 0 for all that cost anything.")] = 10,
     part: Annotated[Part, typer.Option("--part", help="Which table to write; JSON carries all.")] = Part.elements,
     horizons: Horizons = "3,12,36",
-    network: Network = None,
-    regimes: Regimes = None,
-    overlay: Overlay = None,
-    assumptions: Assumptions = None,
+    *,
+    wanted: CaseOptions,
     form: OutputFormat = Format.table,
     output: Output = None,
     plot: Plot = None,
@@ -98,15 +87,7 @@ def chokepoints(
     kinds = tuple(dict.fromkeys(kind.value for kind in by)) if by else DEFAULT_KINDS
     with progress(quiet) as step:
         step("reading facts and law")
-        case = load_case(
-            buyer=buyer,
-            product=product,
-            on=on,
-            network=network,
-            regimes=regimes,
-            overlay=overlay,
-            assumptions=assumptions,
-        )
+        case = wanted.load(on)
         found = choke_points(case, kinds, top or None, span, step=step)
     table = found.everything if part is Part.elements and not by else getattr(found, part.value)
     if plot is not None:
@@ -124,8 +105,6 @@ def chokepoints(
 
 
 def refusals(
-    buyer: Buyer = DEFAULT_BUYER,
-    product: Product = None,
     on: On = DEFAULT_DATE,
     state: Annotated[
         list[str] | None,
@@ -133,10 +112,8 @@ def refusals(
     ] = None,
     horizons: Horizons = "12",
     high: Annotated[bool, typer.Option("--high", help="Also the high ends: every unknown fact adverse.")] = False,
-    network: Network = None,
-    regimes: Regimes = None,
-    overlay: Overlay = None,
-    assumptions: Assumptions = None,
+    *,
+    wanted: CaseOptions,
     form: OutputFormat = Format.table,
     output: Output = None,
     quiet: Quiet = False,
@@ -150,15 +127,7 @@ def refusals(
     span = months(horizons)
     with progress(quiet) as step:
         step("reading facts and law")
-        case = load_case(
-            buyer=buyer,
-            product=product,
-            on=on,
-            network=network,
-            regimes=regimes,
-            overlay=overlay,
-            assumptions=assumptions,
-        )
+        case = wanted.load(on)
         step("refusing state by state")
         found = measure(case, state or None, span, high)
     spread = {name: found.spread(name, span[-1]) for name in MEASURES}

@@ -9,22 +9,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from supplychain.cli.options import (
-    DEFAULT_BUYER,
     DEFAULT_DATE,
-    Assumptions,
-    Buyer,
+    CaseOptions,
     Encoding,
     Format,
-    Network,
     On,
     Output,
     OutputFormat,
-    Overlay,
-    Product,
     Quiet,
-    Regimes,
     known_encoding,
-    load_case,
 )
 from supplychain.errors import NoAnswer
 
@@ -163,19 +156,15 @@ def export(
     dest: Annotated[Path, typer.Argument(help="File to write (.xlsx, .csv, .json, .parquet); a folder for a package.")],
     policy: Annotated[str, typer.Option("--policy", help="For plans: a bundled policy, or a TOML file.")] = "balanced",
     parquet: Annotated[bool, typer.Option("--parquet", help="For a folder: Parquet files instead of CSV.")] = False,
-    buyer: Buyer = DEFAULT_BUYER,
-    product: Product = None,
     on: On = DEFAULT_DATE,
-    network: Network = None,
-    regimes: Regimes = None,
-    overlay: Overlay = None,
-    assumptions: Assumptions = None,
+    *,
+    wanted: CaseOptions,
     overwrite: Overwrite = False,
     quiet: Quiet = False,
 ) -> int:
     """Write a sourcing plan for a procurement system, or the network for another tool."""
     if shape not in _PLANS:
-        _export_network(shape, dest, network, parquet, overwrite)
+        _export_network(shape, dest, wanted.network, parquet, overwrite)
         typer.echo(dest)
         return 0
     from supplychain.cli.output import progress
@@ -197,15 +186,7 @@ def export(
     chosen = load_policy(policy)
     with progress(quiet) as step:
         step("reading facts and law")
-        case = load_case(
-            buyer=buyer,
-            product=product,
-            on=on,
-            network=network,
-            regimes=regimes,
-            overlay=overlay,
-            assumptions=assumptions,
-        )
+        case = wanted.load(on)
         step(f"solving {chosen.name}")
         plan = make(case, chosen)
         lines = planned(plan, case)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -41,6 +42,30 @@ Assume = Annotated[
 ]
 
 
+@dataclass(frozen=True)
+class FlowOptions:
+    """The options that describe one flow, and the law it is put to, but for the day."""
+
+    item: Item
+    origin: Origin
+    destination: Destination
+    hs: Headings = ""
+    organisation: Organisation = ""
+    head_office: HeadOffice = ""
+    parent: Parent = ""
+    content: ContentShare = None
+    direct_product: DirectProduct = None
+    end_use: EndUse = ""
+    entity: Entity = ""
+    end_party: EndParty = ""
+    inferred: Inferred = False
+    assume: Assume = True
+    network: Network = None
+    regimes: Regimes = None
+    overlay: Overlay = None
+    assumptions: AssumptionsFile = None
+
+
 def register(app: typer.Typer) -> None:
     """Add the commands about law to the application."""
     from supplychain.cli import lawbook
@@ -51,25 +76,9 @@ def register(app: typer.Typer) -> None:
 
 
 def determine(
-    item: Item,
-    origin: Origin,
-    destination: Destination,
     on: On,
-    hs: Headings = "",
-    organisation: Organisation = "",
-    head_office: HeadOffice = "",
-    parent: Parent = "",
-    content: ContentShare = None,
-    direct_product: DirectProduct = None,
-    end_use: EndUse = "",
-    entity: Entity = "",
-    end_party: EndParty = "",
-    inferred: Inferred = False,
-    assume: Assume = True,
-    network: Network = None,
-    regimes: Regimes = None,
-    overlay: Overlay = None,
-    assumptions: AssumptionsFile = None,
+    *,
+    asked: FlowOptions,
     form: OutputFormat = Format.table,
     output: Output = None,
 ) -> None:
@@ -79,27 +88,8 @@ def determine(
     from supplychain.cli.options import day
     from supplychain.cli.output import show_record
 
-    flow, notes = _flow(
-        item,
-        origin,
-        destination,
-        hs,
-        organisation,
-        head_office,
-        parent,
-        content,
-        direct_product,
-        end_use,
-        entity,
-        end_party,
-        network,
-    )
-    book = _book(regimes, overlay)
-    _known(flow, book)
-    settings = _settings(assumptions)
-    if not assume:
-        settings = {"licence": settings["licence"]}
-    found = book.determine(pd.DataFrame([flow]), day(on), inferred=inferred, assumptions=settings)
+    flow, notes, book, settings = _question(asked)
+    found = book.determine(pd.DataFrame([flow]), day(on), inferred=asked.inferred, assumptions=settings)
     show_record(_record(flow, day(on), book, found, notes), form, output)
 
 
@@ -134,25 +124,9 @@ def _record(flow: dict[str, str], on: str, book: RegimeBook, found: Any, notes: 
 
 
 def explain(
-    item: Item,
-    origin: Origin,
-    destination: Destination,
     on: On,
-    hs: Headings = "",
-    organisation: Organisation = "",
-    head_office: HeadOffice = "",
-    parent: Parent = "",
-    content: ContentShare = None,
-    direct_product: DirectProduct = None,
-    end_use: EndUse = "",
-    entity: Entity = "",
-    end_party: EndParty = "",
-    inferred: Inferred = False,
-    assume: Assume = True,
-    network: Network = None,
-    regimes: Regimes = None,
-    overlay: Overlay = None,
-    assumptions: AssumptionsFile = None,
+    *,
+    asked: FlowOptions,
     form: OutputFormat = Format.table,
     output: Output = None,
 ) -> None:
@@ -162,27 +136,8 @@ def explain(
     from supplychain.regimes.explain import explain as explained
     from supplychain.regimes.explain import text
 
-    flow, notes = _flow(
-        item,
-        origin,
-        destination,
-        hs,
-        organisation,
-        head_office,
-        parent,
-        content,
-        direct_product,
-        end_use,
-        entity,
-        end_party,
-        network,
-    )
-    book = _book(regimes, overlay)
-    _known(flow, book)
-    settings = _settings(assumptions)
-    if not assume:
-        settings = {"licence": settings["licence"]}
-    told = explained(book, flow, day(on), inferred=inferred, assumptions=settings)
+    flow, notes, book, settings = _question(asked)
+    told = explained(book, flow, day(on), inferred=asked.inferred, assumptions=settings)
     if form is Format.table:
         write_text(text(told) + "".join(f"{note}\n" for note in notes), output)
         return
@@ -195,21 +150,19 @@ def explain(
     show_table(told.controls, form, output, record=record)
 
 
-def _flow(
-    item: str,
-    origin: str,
-    destination: str,
-    hs6: str,
-    organisation: str,
-    head_office: str,
-    parent: str,
-    content: list[str] | None,
-    direct_product: list[str] | None,
-    end_use: str,
-    entity: str,
-    end_party: str,
-    network: Path | None,
-) -> tuple[dict[str, str], list[str]]:
+def _question(asked: FlowOptions) -> tuple[dict[str, str], list[str], RegimeBook, dict[str, Any]]:
+    """Return the flow and what to say of it, the book, and the assumptions under which it is asked."""
+    from supplychain.assumptions import Assumptions
+    from supplychain.regimes import RegimeBook
+
+    flow, notes = _flow(asked)
+    book = RegimeBook.load(asked.regimes, tuple(asked.overlay or ()))
+    _known(flow, book)
+    settings = Assumptions.load(asked.assumptions).settings
+    return flow, notes, book, settings if asked.assume else {"licence": settings["licence"]}
+
+
+def _flow(asked: FlowOptions) -> tuple[dict[str, str], list[str]]:
     """Return the flow that the options describe, and what was taken from the network to complete it.
 
     Items and organisations are looked up in the network. Where neither organisation nor head office is given and all
@@ -219,7 +172,9 @@ def _flow(
     from supplychain.facts.countries import country
     from supplychain.regimes.codes import normal
 
-    for place in filter(None, (origin, destination, head_office, parent, end_party)):
+    item, network = asked.item, asked.network
+    head_office, parent, hs6 = asked.head_office, asked.parent, asked.hs
+    for place in filter(None, (asked.origin, asked.destination, head_office, parent, asked.end_party)):
         country(place)
     for heading in filter(None, hs6.split(";")):
         if not (len(heading) == 6 and heading.isdigit()):
@@ -229,10 +184,10 @@ def _flow(
     if not all(":" in normal(part) or part.strip().lower() == "none" for part in item.split(";")):
         row = _look_up(network, "items", "item", item)
         codes, category, hs6 = row["control_codes"], row["category"], hs6 or row.get("hs6", "")
-        if not organisation and not head_office:
-            head_office, notes = _makers(network, item, origin)
-    if organisation:
-        row = _look_up(network, "organisations", "organisation", organisation)
+        if not asked.organisation and not head_office:
+            head_office, notes = _makers(network, item, asked.origin)
+    if asked.organisation:
+        row = _look_up(network, "organisations", "organisation", asked.organisation)
         head_office, parent = head_office or row["jurisdiction"], parent or row["parent_jurisdiction"]
     if head_office == "" and parent:
         raise UsageError("--parent wants --head-office beside it")
@@ -241,15 +196,15 @@ def _flow(
         "item_codes": ";".join(normal(part) for part in codes.split(";") if part.strip()),
         "item_category": category,
         "hs6": hs6,
-        "origin": origin,
-        "destination": destination,
+        "origin": asked.origin,
+        "destination": asked.destination,
         "head_office": head_office,
         "parent": parent,
-        "content": ";".join(content or ()),
-        "direct_product": ";".join(direct_product or ()),
-        "end_use": end_use,
-        "entity": entity,
-        "end_party_head_office": end_party,
+        "content": ";".join(asked.content or ()),
+        "direct_product": ";".join(asked.direct_product or ()),
+        "end_use": asked.end_use,
+        "entity": asked.entity,
+        "end_party_head_office": asked.end_party,
     }
     return flow, notes
 
@@ -322,15 +277,3 @@ def _look_up(network: Path | None, table: str, key: str, wanted: str) -> dict[st
     elif key == "item" and not hint:
         hint = "write LIST:CODE for an entry of a list, such as US:3B001.f.1"
     raise UsageError(f"{wanted!r} is no {key} of the network{'; ' + hint if hint else ''}")
-
-
-def _book(path: Path | None, overlays: list[Path] | None) -> RegimeBook:
-    from supplychain.regimes import RegimeBook
-
-    return RegimeBook.load(path, tuple(overlays or ()))
-
-
-def _settings(path: Path | None) -> dict[str, Any]:
-    from supplychain.assumptions import Assumptions
-
-    return Assumptions.load(path).settings

@@ -7,8 +7,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from supplychain.cli.options import Assumptions as AssumptionsFile
-from supplychain.cli.options import Buyer, Format, Network, On, Output, OutputFormat, Overlay, Product, Quiet, Regimes
+from supplychain.cli.options import (
+    CaseOptions,
+    Format,
+    Network,
+    OnOrKnown,
+    Output,
+    OutputFormat,
+    Overlay,
+    Quiet,
+    Regimes,
+)
 
 if TYPE_CHECKING:
     from datetime import date
@@ -30,7 +39,7 @@ def register(app: typer.Typer) -> None:
 
 def regimes(
     regime: Annotated[str, typer.Argument(help="One regime; without it, all of them.")] = "",
-    on: On = "2026-10-08",
+    on: OnOrKnown = None,
     state: Annotated[str, typer.Option("--state", help="A state (ISO3): what it is in, and what it imposes.")] = "",
     coverage: Annotated[
         bool,
@@ -50,24 +59,25 @@ def regimes(
     if state and regime:
         raise UsageError(f"ask of one regime ({regime}) or of one state (--state {state}), not of both at once")
     law = _book(book, overlay)
-    notes = list(law.warnings_for(_date(day(on))))
+    on = day(on) if on else law.known_as_of.isoformat()
+    notes = list(law.warnings_for(_date(on)))
     if coverage:
         if state or regime:
             raise UsageError("--coverage tells of the whole book; ask of a state or a regime without it")
-        table = views.coverage(law, day(on))
+        table = views.coverage(law, on)
         columns = ["coverage", "states", "item_code", "destination_scope", "extent", "at_most", "quality"]
         notes = ["what is not held is indeterminate, never free", *notes]
         show_table(table, form, output, title=f"What the book holds on {on}", columns=columns, notes=notes,
                    record={"on": on, "warnings": notes})  # fmt: skip
         return
     if state:
-        table = views.state(law, state, day(on))
+        table = views.state(law, state, on)
         columns = ["kind", "name", "role", "from", "controls", "quality", "note"]
         about: dict[str, Any] = {"state": state, "on": on, "warnings": notes}
         show_table(table, form, output, title=f"{state} on {on}", columns=columns, notes=notes, record=about)
         return
     if not regime:
-        table = views.regimes(law, day(on))
+        table = views.regimes(law, on)
         show_table(
             table,
             form,
@@ -78,7 +88,7 @@ def regimes(
             record={"on": on, "warnings": notes},
         )
         return
-    one = views.regime(law, regime, day(on))
+    one = views.regime(law, regime, on)
     record = {**one.facts, "on": on, "members": one.members.to_dict("records"), "warnings": notes}
     if form is Format.table:
         pairs = zip(one.members["jurisdiction"], one.members["role"], strict=True)
@@ -91,37 +101,25 @@ def regimes(
 def diff(
     start: Annotated[str, typer.Option("--from", help="First day.")],
     end: Annotated[str, typer.Option("--to", help="Second day.")],
-    buyer: Buyer = "illustrative",
-    product: Product = None,
     everything: Annotated[
         bool, typer.Option("--everything", help="Every supply of the network to every country, not this buyer's case.")
     ] = False,
-    network: Network = None,
-    regimes: Regimes = None,
-    overlay: Overlay = None,
-    assumptions: AssumptionsFile = None,
+    *,
+    wanted: CaseOptions,
     form: OutputFormat = Format.table,
     output: Output = None,
 ) -> None:
     """Name the flows of a case whose status differs between two days, and the instrument that changed it."""
-    from supplychain.cli.options import day, load_case
+    from supplychain.cli.options import day
     from supplychain.cli.output import show_table
     from supplychain.regimes import views
 
-    case = load_case(
-        buyer=buyer,
-        product=product,
-        on=day(end, "--to"),
-        network=network,
-        regimes=regimes,
-        overlay=overlay,
-        assumptions=assumptions,
-    )
+    case = wanted.load(day(end, "--to"))
     flows = views.every_flow(case.network, case.book) if everything else case.flows()
     first, last = day(start, "--from"), day(end, "--to")
     found = views.difference(case.book, flows, first, last, assumptions=case.assumptions.settings)
     notes = [*found.summary(), *case.book.warnings_for(_date(max(start, end)))]
-    record = {"from": start, "to": end, "buyer": "every country" if everything else buyer, "warnings": notes}
+    record = {"from": start, "to": end, "buyer": "every country" if everything else case.buyer, "warnings": notes}
     columns = ["item", "origin", "destination", "flows", "was", "is", "control", "regime", "by"]
     show_table(
         found.table,
@@ -136,87 +134,63 @@ def diff(
 
 def horizon(
     days: Annotated[int, typer.Option("--days", min=1, max=3660, help="How many days ahead.")] = 365,
-    on: On = "2026-10-08",
-    buyer: Buyer = "illustrative",
-    product: Product = None,
-    network: Network = None,
-    regimes: Regimes = None,
-    overlay: Overlay = None,
-    assumptions: AssumptionsFile = None,
+    on: OnOrKnown = None,
+    *,
+    wanted: CaseOptions,
     form: OutputFormat = Format.table,
     output: Output = None,
 ) -> None:
     """Tell what starts, lapses or revives in the next days, and how many flows of the case each would touch."""
-    from supplychain.cli.options import day, load_case
+    from supplychain.cli.options import day
     from supplychain.cli.output import show_table
     from supplychain.regimes import views
 
-    case = load_case(
-        buyer=buyer,
-        product=product,
-        on=day(on),
-        network=network,
-        regimes=regimes,
-        overlay=overlay,
-        assumptions=assumptions,
-    )
-    table = views.horizon(case.book, case.flows(), _date(day(on)), days, assumptions=case.assumptions.settings)
-    notes = list(case.book.warnings_for(_date(day(on))))
+    first = _date(day(on)) if on else _book(wanted.regimes, wanted.overlay).known_as_of
+    case = wanted.load(first.isoformat())
+    table = views.horizon(case.book, case.flows(), first, days, assumptions=case.assumptions.settings)
+    notes = list(case.book.warnings_for(first))
     columns = ["date", "event", "control", "regime", "variant", "flows_stricter", "flows_looser", "description"]
     show_table(
         table,
         form,
         output,
-        title=f"The {days} days after {on}",
+        title=f"The {days} days after {first}",
         columns=columns,
         notes=notes,
-        record={"on": on, "warnings": notes},
+        record={"on": first.isoformat(), "warnings": notes},
     )
 
 
 def timeline(
     start: Annotated[str, typer.Option("--from", help="First month, YYYY-MM.")] = "2022-01",
     end: Annotated[str, typer.Option("--to", help="Last month, YYYY-MM.")] = "2026-10",
-    buyer: Buyer = "illustrative",
-    product: Product = None,
     after: Annotated[
         bool, typer.Option("--after-resourcing", help="Add the losses after re-sourcing: the other end of the bracket.")
     ] = False,
     chart: Annotated[
         Path | None, typer.Option("--chart", help="Also draw the curve into this SVG or HTML file.")
     ] = None,
-    network: Network = None,
-    regimes: Regimes = None,
-    overlay: Overlay = None,
-    assumptions: AssumptionsFile = None,
+    *,
+    wanted: CaseOptions,
     quiet: Quiet = False,
     form: OutputFormat = Format.table,
     output: Output = None,
 ) -> None:
     """Follow the case month by month: flows that need leave or are refused, the loss, and what moved it."""
     from supplychain.analysis.history import history
-    from supplychain.cli.options import load_case
     from supplychain.cli.output import progress, show_table
 
     if chart is not None:
         from supplychain.cli.plots import check_suffix
 
         check_suffix(chart)
-    case = load_case(
-        buyer=buyer,
-        product=product,
-        on=f"{end}-01",
-        network=network,
-        regimes=regimes,
-        overlay=overlay,
-        assumptions=assumptions,
-    )
+    case = wanted.load(f"{end}-01")
     with progress(quiet) as step:
         found = history(case, start, end, step, after=after)
     if chart is not None:
         from supplychain.cli.plots import save
 
-        save(_curve(found.table, buyer), chart)
+        save(_curve(found.table, case.buyer), chart)
     changed = found.table["instruments"].ne("") | (found.table.index == 0) | (found.table.index == len(found.table) - 1)
     shown = (
         found.table
@@ -227,8 +201,8 @@ def timeline(
     if form is Format.table:
         notes.insert(0, "months in which nothing changed are left out here; --format csv has them all")
     columns = [name for name in shown.columns if name not in ("known", "instruments")]
-    record = {"buyer": buyer, "warnings": notes}
-    show_table(shown, form, output, title=f"{buyer} by month", columns=columns, notes=notes, record=record)
+    record = {"buyer": case.buyer, "warnings": notes}
+    show_table(shown, form, output, title=f"{case.buyer} by month", columns=columns, notes=notes, record=record)
 
 
 def _curve(table: pd.DataFrame, buyer: str) -> Any:

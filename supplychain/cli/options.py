@@ -1,10 +1,11 @@
-"""Options that every command shares, and the case they describe."""
+"""Options that commands share, and the case and the law that they describe."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -49,6 +50,9 @@ Product = Annotated[
     list[str] | None, typer.Option("--product", help="Item wanted; may be repeated. Default: all of the buyer's.")
 ]
 On = Annotated[str, typer.Option("--on", help="The day whose law applies, YYYY-MM-DD.")]
+OnOrKnown = Annotated[
+    str | None, typer.Option("--on", help="The day, YYYY-MM-DD. Default: the last day the regime book knows of.")
+]
 Horizons = Annotated[str, typer.Option("--horizons", help="Months after the shock, separated by commas.")]
 OutputFormat = Annotated[Format, typer.Option("--format", help="How to write the result.")]
 Output = Annotated[Path | None, typer.Option("--output", help="File to write. Default: standard output.")]
@@ -61,6 +65,39 @@ Encoding = Annotated[
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", help="No progress and no remarks on standard error.")]
 Seed = Annotated[int, typer.Option("--seed", help="Seed of everything that is drawn at random.")]
+
+
+@dataclass(frozen=True)
+class CaseOptions:
+    """The options that describe a case, but for its day."""
+
+    buyer: Buyer = DEFAULT_BUYER
+    product: Product = None
+    network: Network = None
+    regimes: Regimes = None
+    overlay: Overlay = None
+    assumptions: Assumptions = None
+
+    def described(self, on: str) -> dict[str, Any]:
+        """Return buyer, products, day and data under the names by which they are taken everywhere."""
+        return {
+            "network": self.network,
+            "regimes": self.regimes,
+            "overlays": tuple(self.overlay or ()),
+            "assumptions": self.assumptions,
+            "buyer": self.buyer,
+            "products": tuple(self.product or ()),
+            "on": day(on),
+        }
+
+    def load(self, on: str) -> Case:
+        """Return the case on a day."""
+        from supplychain.case import Case
+        from supplychain.cli.record import note
+
+        case = Case.load(**{**self.described(on), "products": self.product or None})
+        note(case)
+        return case
 
 
 def day(text: str, option: str = "--on") -> str:
@@ -90,33 +127,6 @@ def months(text: str) -> tuple[float, ...]:
     if not values or any(not math.isfinite(value) or value <= 0 for value in values):
         raise UsageError(f"--horizons {text!r} is not a list of months above 0, such as 3,12,36")
     return tuple(values)
-
-
-def load_case(
-    *,
-    buyer: str,
-    product: list[str] | None,
-    on: str,
-    network: Path | None = None,
-    regimes: Path | None = None,
-    overlay: list[Path] | None = None,
-    assumptions: Path | None = None,
-) -> Case:
-    """Return the case that the shared options describe."""
-    from supplychain.case import Case
-    from supplychain.cli.record import note
-
-    case = Case.load(
-        network=network,
-        regimes=regimes,
-        overlays=tuple(overlay or ()),
-        assumptions=assumptions,
-        buyer=buyer,
-        products=product or None,
-        on=day(on),
-    )
-    note(case)
-    return case
 
 
 def known_encoding(name: str) -> None:

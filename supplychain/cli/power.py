@@ -8,21 +8,14 @@ from typing import Annotated
 import typer
 
 from supplychain.cli.options import (
-    DEFAULT_BUYER,
     DEFAULT_DATE,
-    Assumptions,
-    Buyer,
+    CaseOptions,
     Format,
-    Network,
     On,
     Output,
     OutputFormat,
-    Overlay,
-    Product,
     Quiet,
-    Regimes,
     Seed,
-    load_case,
 )
 from supplychain.cli.plots import Horizon, Plot, horizon_months
 
@@ -65,13 +58,9 @@ def leverage(
         int, typer.Option("--permutations", min=2, help="Orders drawn when more than 20 states play.")
     ] = 2000,
     part: Annotated[Part, typer.Option("--part", help="Which table to write; JSON carries all of them.")] = Part.states,
-    buyer: Buyer = DEFAULT_BUYER,
-    product: Product = None,
     on: On = DEFAULT_DATE,
-    network: Network = None,
-    regimes: Regimes = None,
-    overlay: Overlay = None,
-    assumptions: Assumptions = None,
+    *,
+    wanted: CaseOptions,
     seed: Seed = 0,
     form: OutputFormat = Format.table,
     output: Output = None,
@@ -92,15 +81,7 @@ def leverage(
         raise UsageError("--part blocs needs two or more --bloc NAME=ISO3,ISO3")
     with progress(quiet) as step:
         step("reading facts and law")
-        case = load_case(
-            buyer=buyer,
-            product=product,
-            on=on,
-            network=network,
-            regimes=regimes,
-            overlay=overlay,
-            assumptions=assumptions,
-        )
+        case = wanted.load(on)
         step("letting coalitions refuse")
         found = measured(
             case,

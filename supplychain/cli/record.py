@@ -20,6 +20,8 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from supplychain.cli.groups import with_parameters
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
@@ -58,10 +60,7 @@ def recorded(command: Callable[..., Any]) -> Callable[..., Any]:
         return _keep(command, named, targets, _context)
 
     context = Parameter("_context", Parameter.KEYWORD_ONLY, annotation=typer.Context)
-    parameters = [*given.parameters.values(), context]
-    run_recorded.__signature__ = given.replace(parameters=parameters)  # type: ignore[attr-defined]
-    run_recorded.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
-    return run_recorded
+    return with_parameters(run_recorded, [*given.parameters.values(), context])
 
 
 def _writes(name: str, parameter: Parameter) -> bool:

@@ -38,12 +38,6 @@ def register(app: typer.Typer) -> None:
 
     @app.command()
     def report(
-        network: options.Network = None,
-        regimes: options.Regimes = None,
-        overlay: options.Overlay = None,
-        assumptions: options.Assumptions = None,
-        buyer: options.Buyer = options.DEFAULT_BUYER,
-        product: options.Product = None,
         on: options.On = options.DEFAULT_DATE,
         policy: Policy = None,
         output: Folder = None,
@@ -51,6 +45,8 @@ def register(app: typer.Typer) -> None:
         language: options.Language = options.Tongue.en,
         redact: Redact = False,
         key: KeyFile = None,
+        *,
+        wanted: options.CaseOptions,
         seed: options.Seed = 0,
         quiet: options.Quiet = False,
     ) -> None:
@@ -63,13 +59,7 @@ def register(app: typer.Typer) -> None:
         if key is not None and not redact:
             raise UsageError("--key names where the key of a redacted report goes: give --redact too")
         request = Request(
-            network=network,
-            regimes=regimes,
-            overlays=tuple(overlay or ()),
-            assumptions=assumptions,
-            buyer=buyer,
-            products=tuple(product or ()),
-            on=options.day(on),
+            **wanted.described(on),
             policy=policy,
             seed=seed,
             language=language.value,

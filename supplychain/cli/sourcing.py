@@ -8,21 +8,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from supplychain.cli.options import (
-    DEFAULT_BUYER,
     DEFAULT_DATE,
-    Assumptions,
-    Buyer,
+    CaseOptions,
     Format,
-    Network,
     On,
     Output,
     OutputFormat,
-    Overlay,
-    Product,
     Quiet,
-    Regimes,
     Seed,
-    load_case,
 )
 from supplychain.errors import NoAnswer, UsageError
 
@@ -85,13 +78,9 @@ def source(
             help="Have CBC solve the plan's model too. Default: where whole numbers decide and the model is small.",
         ),
     ] = None,
-    buyer: Buyer = DEFAULT_BUYER,
-    product: Product = None,
     on: On = DEFAULT_DATE,
-    network: Network = None,
-    regimes: Regimes = None,
-    overlay: Overlay = None,
-    assumptions: Assumptions = None,
+    *,
+    wanted: CaseOptions,
     form: OutputFormat = Format.table,
     output: Output = None,
     quiet: Quiet = False,
@@ -107,15 +96,7 @@ def source(
     policies = [load_policy(name) for name in names]
     with progress(quiet) as step:
         step("reading facts and law")
-        case = load_case(
-            buyer=buyer,
-            product=product,
-            on=on,
-            network=network,
-            regimes=regimes,
-            overlay=overlay,
-            assumptions=assumptions,
-        )
+        case = wanted.load(on)
         step("solving " + ", ".join(p.name for p in policies))
         if compare:
             from supplychain.sourcing import compare as compare_policies

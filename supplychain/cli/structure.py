@@ -11,20 +11,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from supplychain.cli.options import (
-    DEFAULT_BUYER,
     DEFAULT_DATE,
-    Assumptions,
-    Buyer,
+    CaseOptions,
     Format,
-    Network,
     On,
     Output,
     OutputFormat,
-    Overlay,
-    Product,
     Quiet,
-    Regimes,
-    load_case,
 )
 from supplychain.cli.plots import Horizon, Plot, horizon_months
 
@@ -104,13 +97,9 @@ def cutsets(
         list[str] | None, typer.Option("--weight", help="ELEMENT=COST for --cheapest; others cost 1. May be repeated.")
     ] = None,
     export: Annotated[Path | None, typer.Option("--export", help="Also write the fault tree as Open-PSA.")] = None,
-    buyer: Buyer = DEFAULT_BUYER,
-    product: Product = None,
     on: On = DEFAULT_DATE,
-    network: Network = None,
-    regimes: Regimes = None,
-    overlay: Overlay = None,
-    assumptions: Assumptions = None,
+    *,
+    wanted: CaseOptions,
     form: OutputFormat = Format.table,
     output: Output = None,
     plot: Plot = None,
@@ -131,15 +120,7 @@ def cutsets(
 
     with progress(quiet) as step:
         step("reading facts and law")
-        case = load_case(
-            buyer=buyer,
-            product=product,
-            on=on,
-            network=network,
-            regimes=regimes,
-            overlay=overlay,
-            assumptions=assumptions,
-        )
+        case = wanted.load(on)
         step("building the fault tree")
         built = fault_tree(
             case, by.value, below=below, horizon=horizon_months(horizon), unknown=unknown.value, need=need.value

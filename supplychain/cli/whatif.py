@@ -9,25 +9,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from supplychain.cli.options import (
-    DEFAULT_BUYER,
     DEFAULT_DATE,
-    Assumptions,
-    Buyer,
+    CaseOptions,
     Format,
     Horizons,
     Language,
-    Network,
     On,
     Output,
     OutputFormat,
-    Overlay,
-    Product,
     Quiet,
-    Regimes,
     Seed,
     Tongue,
-    day,
-    load_case,
     months,
 )
 
@@ -79,8 +71,6 @@ def whatif(
     set_: Annotated[
         list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Another value of a scenario's parameter.")
     ] = None,
-    buyer: Buyer = DEFAULT_BUYER,
-    product: Product = None,
     on: On = DEFAULT_DATE,
     horizons: Horizons = "3,12,36",
     part: Annotated[Part, typer.Option("--part", help="Which table to write; JSON carries all.")] = Part.headline,
@@ -92,10 +82,8 @@ def whatif(
         typer.Option("--page-format", help="html, pdf, xlsx, md, pptx or all; several with commas. Default: html."),
     ] = None,
     language: Language = Tongue.en,
-    network: Network = None,
-    regimes: Regimes = None,
-    overlay: Overlay = None,
-    assumptions: Assumptions = None,
+    *,
+    wanted: CaseOptions,
     form: OutputFormat = Format.table,
     output: Output = None,
     quiet: Quiet = False,
@@ -123,15 +111,7 @@ def whatif(
     loaded = [one.with_values({k: v for k, v in values.items() if k in (one.parameters or {})}) for one in loaded]
     with progress(quiet) as step:
         step("reading facts and law")
-        case = load_case(
-            buyer=buyer,
-            product=product,
-            on=on,
-            network=network,
-            regimes=regimes,
-            overlay=overlay,
-            assumptions=assumptions,
-        )
+        case = wanted.load(on)
         found = compare(case, loaded, span, step)
         if page is not None:
             from supplychain.report import language as languages
@@ -197,13 +177,9 @@ def sweep(
     timeout: Annotated[float, typer.Option("--timeout", min=1, help="Seconds that one run may take.")] = 600.0,
     outcome: Annotated[str, typer.Option("--outcome", help="Column that tornado and ranking speak of.")] = "",
     part: Annotated[SweepPart, typer.Option("--part", help="Which table to show.")] = SweepPart.ranges,
-    buyer: Buyer = DEFAULT_BUYER,
-    product: Product = None,
     on: On = DEFAULT_DATE,
-    network: Network = None,
-    regimes: Regimes = None,
-    overlay: Overlay = None,
-    assumptions: Assumptions = None,
+    *,
+    wanted: CaseOptions,
     seed: Seed = 0,
     form: OutputFormat = Format.table,
     quiet: Quiet = False,
@@ -218,15 +194,9 @@ def sweep(
     from supplychain.whatif.store import opened
     from supplychain.whatif.sweep import CaseSpec, make_plan
 
-    spec = CaseSpec(
-        network=_absolute(network),
-        regimes=_absolute(regimes),
-        overlays=tuple(_absolute(path) for path in overlay or ()),
-        assumptions=_absolute(assumptions),
-        buyer=buyer,
-        products=tuple(product or ()),
-        on=day(on),
-    )
+    asked = wanted.described(on)
+    paths = {name: _absolute(asked[name]) for name in ("network", "regimes", "assumptions")}
+    spec = CaseSpec(**{**asked, **paths, "overlays": tuple(map(_absolute, asked["overlays"]))})
     loaded = [load_scenario(name) for name in dict.fromkeys(scenarios)]
     with progress(quiet) as step:
         step("planning")
@@ -260,7 +230,7 @@ def sweep(
         "runs": plan.runs, "finished": len(table), "failed": failed, "seed": seed, "design": design.value,
         "dimensions": [vars(dim) for dim in plan.dims], "table": str(path), "outcome": chosen,
     }  # fmt: skip
-    show_table(shown, form, None, title=f"Sweep for {buyer} on {on}", notes=notes,
+    show_table(shown, form, None, title=f"Sweep for {wanted.buyer} on {on}", notes=notes,
                record=record if form is Format.json else None)  # fmt: skip
     if failed:
         remark(f"{len(failed)} runs failed; the others are kept", quiet=quiet)
@@ -272,13 +242,9 @@ def resilience(
     recovery: Annotated[
         float, typer.Option("--recovery-months", min=0, help="Time to recover of all; 0 = as the facts record.")
     ] = 0.0,
-    buyer: Buyer = DEFAULT_BUYER,
-    product: Product = None,
     on: On = DEFAULT_DATE,
-    network: Network = None,
-    regimes: Regimes = None,
-    overlay: Overlay = None,
-    assumptions: Assumptions = None,
+    *,
+    wanted: CaseOptions,
     form: OutputFormat = Format.table,
     output: Output = None,
     quiet: Quiet = False,
@@ -290,15 +256,7 @@ def resilience(
 
     with progress(quiet) as step:
         step("reading facts and law")
-        case = load_case(
-            buyer=buyer,
-            product=product,
-            on=on,
-            network=network,
-            regimes=regimes,
-            overlay=overlay,
-            assumptions=assumptions,
-        )
+        case = wanted.load(on)
         found = risk_exposure(case, recovery_months=recovery or None, step=step)
     notes = [
         f"impact in {found.unit}: least loss until recovery; index: impact over the largest. {found.examined:,} "
