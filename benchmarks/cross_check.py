@@ -24,9 +24,10 @@ from supplychain.analysis.cascade import cascade
 from supplychain.analysis.flow import FlowModel
 from supplychain.analysis.flow_pulp import flow_problem
 from supplychain.analysis.rationing import equal_shares
+from supplychain.cbc import agrees, cbc_path, second_opinion
 from supplychain.linear import read_pulp, safe_bound
 from supplychain.regimes import RegimeBook
-from supplychain.solve import agrees, cbc_path, second_opinion, solve
+from supplychain.solve import solve
 
 # The random instances and the slow implementations are those of the tests.
 sys.path[:0] = [".", "tests", "tests/analysis", "tests/regimes"]

@@ -23,8 +23,9 @@ import pulp
 from scipy import sparse
 
 from benchmarks import Row, peak_gb
+from supplychain.cbc import agrees, second_opinion
 from supplychain.linear import LinearModel, read_pulp, safe_bound
-from supplychain.solve import LiveModel, agrees, second_opinion
+from supplychain.solve import LiveModel
 from supplychain.sourcing.engine import Engine
 from supplychain.sourcing.policy import Policy, policy_from
 from supplychain.sourcing.problem import SourcingProblem, make_problem

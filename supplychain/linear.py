@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     import pulp
 
 Floats = npt.NDArray[np.float64]
-Integers = npt.NDArray[np.int32]
 Booleans = npt.NDArray[np.bool_]
 Matrix = Any  # scipy sparse array, float64, CSR; its stubs differ between releases
 

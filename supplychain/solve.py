@@ -1,17 +1,13 @@
-"""The only file that calls a solver: statuses that are never guessed, warm re-solves, conflicts, second opinions."""
+"""The only file that calls HiGHS: statuses that are never guessed, warm re-solves, every point checked again."""
 
 from __future__ import annotations
 
 import math
-import shutil
-import subprocess
-import tempfile
 import time
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import highspy as _highspy
@@ -20,7 +16,7 @@ import numpy.typing as npt
 from scipy import sparse
 
 from supplychain.errors import EnvironmentFault
-from supplychain.linear import Floats, LinearModel, Matrix, read_pulp, safe_bound, to_mps, violation
+from supplychain.linear import Floats, LinearModel, Matrix, read_pulp, safe_bound, violation
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -65,6 +61,26 @@ class Solution:
     rows: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
 
+    @classmethod
+    def without_values(cls, model: LinearModel, status: Status, seconds: float, solver: str, version: str) -> Solution:
+        """Return the solution of a solve of `model` that gave no number: NaN throughout."""
+        return cls(
+            status=status,
+            objective=math.nan,
+            bound=math.nan,
+            gap=math.nan,
+            values=np.full(len(model.cost), math.nan),
+            duals=np.full(len(model.row_lower), math.nan),
+            reduced=np.full(len(model.cost), math.nan),
+            violation=math.nan,
+            seconds=seconds,
+            iterations=0,
+            solver=solver,
+            version=version,
+            columns=model.columns,
+            rows=model.rows,
+        )
+
     @property
     def has_values(self) -> bool:
         """True when `values` is a feasible point."""
@@ -94,24 +110,6 @@ def ledger() -> Iterator[list[dict[str, Any]]]:
         yield kept
     finally:
         _LEDGER.reset(token)
-
-
-@dataclass(frozen=True)
-class Conflict:
-    """Rows and columns that together cannot be met. `irreducible`: without any one of them the rest can be met."""
-
-    rows: tuple[int, ...]
-    columns: tuple[int, ...]
-    irreducible: bool
-
-
-@dataclass(frozen=True)
-class Relaxation:
-    """The smallest change of row limits that makes a plan: `amount` per row (positive: raise)."""
-
-    solution: Solution
-    amount: Floats
-    total: float
 
 
 class LiveModel:
@@ -298,24 +296,9 @@ class LiveModel:
         )
 
     def _outcome(self, status: Status, began: float, iterations: int) -> Solution:
-        model = self.model
-        return Solution(
-            status=status,
-            objective=math.nan,
-            bound=math.nan,
-            gap=math.nan,
-            values=np.full(len(model.cost), math.nan),
-            duals=np.full(len(model.row_lower), math.nan),
-            reduced=np.full(len(model.cost), math.nan),
-            violation=math.nan,
-            seconds=time.perf_counter() - began,
-            iterations=iterations,
-            solver="highs",
-            version=highs_version(),
-            columns=model.columns,
-            rows=model.rows,
-            warnings=self.warnings,
-        )
+        seconds = time.perf_counter() - began
+        found = Solution.without_values(self.model, status, seconds, "highs", highs_version())
+        return replace(found, iterations=iterations, warnings=self.warnings)
 
     def endless(self) -> tuple[int, ...]:
         """The columns that can grow without end while the cost falls, by position, the steepest first.
@@ -338,28 +321,6 @@ class LiveModel:
         moving = np.flatnonzero(np.abs(found.values) > FEASIBLE)
         return tuple(moving[np.argsort(gain[moving], kind="stable")].tolist())
 
-    def conflict(self) -> Conflict:
-        """An irreducible set of rows and column bounds that cannot be met together, by position.
-
-        Works on the LP. When only the whole-number conditions make it infeasible, the rows that the smallest relaxation
-        moves are named instead, and the set is not irreducible.
-        """
-        lp = self.model.relaxed()
-        crossed = np.flatnonzero(lp.row_lower > lp.row_upper), np.flatnonzero(lp.col_lower > lp.col_upper)
-        if len(crossed[0]) or len(crossed[1]):
-            return Conflict(
-                tuple(crossed[0].tolist())[:1], tuple(crossed[1].tolist())[: 1 - min(1, len(crossed[0]))], True
-            )
-        probe = LiveModel(lp)
-        if probe.solve(certify=False).status != "infeasible":
-            moved = relaxation(self.model).amount
-            return Conflict(tuple(np.flatnonzero(np.abs(moved) > FEASIBLE).tolist()), (), False)
-        probe._highs.setOptionValue("iis_strategy", int(highspy.IisStrategy.kIisStrategyIrreducible))
-        _, found = probe._highs.getIis()
-        free = highspy.IisBoundStatus.kIisBoundStatusFree
-        bounded = [j for j, bound in zip(found.col_index_, found.col_bound_, strict=True) if int(bound) != int(free)]
-        return Conflict(tuple(sorted(found.row_index_)), tuple(sorted(bounded)), bool(found.valid_))
-
 
 def solve(
     problem: pulp.LpProblem | LinearModel,
@@ -370,29 +331,6 @@ def solve(
     """Solve a PuLP problem or arrays once with HiGHS. PuLP is the language; its status and values are never used."""
     model = problem if isinstance(problem, LinearModel) else read_pulp(problem)
     return LiveModel(model).solve(time_limit=time_limit, gap=gap, start=start)
-
-
-def relaxation(model: LinearModel, weights: npt.ArrayLike = 1.0, time_limit: float | None = None) -> Relaxation:
-    """The least weighted change of row limits that makes `model` feasible. Rows of infinite weight may not move.
-
-    Column bounds are kept: write as a row what may have to give.
-    """
-    m, n = model.matrix.shape
-    weight = np.broadcast_to(np.asarray(weights, dtype=np.float64), (m,))
-    free = np.isfinite(weight)
-    both = sparse.hstack([model.matrix, sparse.eye_array(m), -sparse.eye_array(m)])
-    elastic = LinearModel(
-        cost=np.concatenate([np.zeros(n), np.where(free, weight, 0.0), np.where(free, weight, 0.0)]),
-        matrix=sparse.csr_array(both),
-        row_lower=model.row_lower,
-        row_upper=model.row_upper,
-        col_lower=np.concatenate([model.col_lower, np.zeros(2 * m)]),
-        col_upper=np.concatenate([model.col_upper, np.tile(np.where(free, math.inf, 0.0), 2)]),
-        integer=np.concatenate([model.integer, np.zeros(2 * m, dtype=bool)]),
-    )
-    solution = solve(elastic, time_limit=time_limit)
-    up, down = solution.values[n : n + m], solution.values[n + m :]
-    return Relaxation(solution, up - down, solution.objective)
 
 
 @lru_cache(maxsize=1)
@@ -431,89 +369,3 @@ def _write(values: Floats, at: npt.NDArray[np.int32], new: npt.ArrayLike) -> Non
     if np.isnan(given).any():
         raise ValueError("a bound or cost may not be nan")
     values[at] = given
-
-
-# Second opinion: CBC, another program by other people, handed the same numbers in a file of our own.
-
-
-@lru_cache(maxsize=1)
-def cbc_path() -> Path | None:
-    """The CBC program: bundled with PuLP 3.3, from `cbcbox` or the system with PuLP 4; None when there is none."""
-    candidates: list[str | None] = []
-    try:
-        from pulp.apis.coin_api import pulp_cbc_path
-
-        candidates.append(str(pulp_cbc_path))
-    except ImportError:
-        pass
-    try:
-        import cbcbox  # type: ignore[import-not-found, unused-ignore]
-
-        candidates.append(str(cbcbox.cbc_bin_path()))
-    except ImportError:
-        pass
-    candidates.append(shutil.which("cbc"))
-    return next((Path(c) for c in candidates if c and shutil.which(c)), None)
-
-
-def second_opinion(model: LinearModel, time_limit: float = 60.0) -> Solution:
-    """Solve `model` with CBC. Raises EnvironmentFault when there is no CBC (see `cbc_path`).
-
-    CBC prints values with about eight digits, so its objective is good to about 1e-7; it gives no bound.
-    """
-    program = cbc_path()
-    if program is None:
-        raise EnvironmentFault("no CBC program found: PuLP 3.3 bundles one; with PuLP 4 install `pulp[cbc]`")
-    began = time.perf_counter()
-    with tempfile.TemporaryDirectory(prefix="supplychain-") as folder:
-        mps, out = Path(folder, "model.mps"), Path(folder, "solution.txt")
-        mps.write_text(to_mps(model), encoding="ascii")
-        # CBC 2.10.3 proves wrong optima after its integer preprocessing (3 in 1,000 small random MILPs), and without it
-        # crashes on some infeasible ones: so without first, and with it only after a crash.
-        for preprocess in ("off", "sos"):
-            arguments = [str(program), str(mps), "-sec", str(time_limit), "-ratio", "1e-9", "-allow", "1e-9"]
-            arguments += ["-preprocess", preprocess, "-solve", "-solution", str(out)]
-            try:
-                run = subprocess.run(arguments, capture_output=True, text=True, timeout=time_limit + 60, check=False)
-            except OSError as error:
-                raise EnvironmentFault(f"CBC cannot be started ({program}): {error.strerror or error}") from error
-            except subprocess.TimeoutExpired:
-                raise EnvironmentFault(f"CBC hung: no answer {time_limit + 60:g} seconds after its limit") from None
-            if run.returncode == 0:
-                break
-        if run.returncode < 0:
-            raise EnvironmentFault(f"CBC was killed by signal {-run.returncode}, twice")
-        lines = out.read_text(encoding="ascii").splitlines() if out.exists() else []
-    head = lines[0].lower() if lines else ""
-    values = np.clip(0.0, model.col_lower, model.col_upper)
-    for line in lines[1:]:
-        parts = line.replace("**", " ").split()
-        if len(parts) >= 3 and parts[1].startswith("x"):
-            values[int(parts[1][1:])] = float(parts[2])
-    blank = replace(LiveModel(model)._outcome("error", began, 0), solver="cbc", version=_cbc_version(run.stdout))
-    if "unbounded" in head:
-        return replace(blank, status="unbounded")
-    if "infeasible" in head:
-        return replace(blank, status="infeasible")
-    complete = head.startswith("optimal")
-    # The eight digits CBC prints leave a larger violation than its own point has.
-    if not complete and ("stopped" not in head or violation(model, values) > 1e-5):
-        return replace(blank, status="no-solution" if "stopped" in head else "error")
-    return replace(
-        blank,
-        status="optimal" if complete else "feasible-not-proven",
-        objective=model.objective(values),
-        values=values,
-        violation=violation(model, values),
-    )
-
-
-def agrees(first: Solution, second: Solution, tolerance: float = 1e-6) -> bool:
-    """True when two solvers say the same: the same reason for no plan, or objectives within a relative `tolerance`."""
-    if first.has_values and second.has_values:
-        return abs(first.objective - second.objective) <= tolerance * max(1.0, abs(first.objective))
-    return first.status == second.status
-
-
-def _cbc_version(text: str) -> str:
-    return next((line.split()[-1] for line in text.splitlines() if line.startswith("Version")), "unknown")

@@ -1,4 +1,4 @@
-"""Solver wrapper: statuses, warm re-solves, conflicts, and three computations that must agree."""
+"""Solver wrapper: statuses, warm re-solves, and three computations that must agree."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pulp
 import pytest
 from scipy import optimize, sparse
 
-from supplychain import solve
+from supplychain import cbc, solve
 from supplychain.linear import LinearModel, implied_bounds, read_pulp, safe_bound, violation
 
 INF = math.inf
@@ -49,8 +49,8 @@ def test_a_wrong_optimum_known_from_highs_1_14_is_not_repeated():
     assert found.status == "optimal"
     assert found.objective == pytest.approx(9.0)
     assert found.bound == pytest.approx(9.0)
-    if solve.cbc_path():
-        assert solve.agrees(found, solve.second_opinion(case))
+    if cbc.cbc_path():
+        assert cbc.agrees(found, cbc.second_opinion(case))
 
 
 def test_the_release_that_proves_wrong_optima_is_refused(monkeypatch):
@@ -120,29 +120,6 @@ def test_a_time_limit_holds_for_each_run_of_a_live_model():
     for demand in np.linspace(0.1, 1.9, 50):
         live.set_rows([0], [demand], [INF])
         assert live.solve(time_limit=5.0).objective == pytest.approx(demand)
-
-
-def test_a_conflict_names_the_guilty_rows():
-    rows = [[1, 0, 0], [0, 1, 1], [0, 1, 1], [1, 1, 1]]
-    guilty = model([1, 1, 1], rows, [0, 9, -INF, 0], [5, INF, 7, INF], [0] * 3, [INF] * 3)
-    found = solve.LiveModel(guilty).conflict()
-    assert found == solve.Conflict(rows=(1, 2), columns=(), irreducible=True)
-
-
-def test_whole_number_conflicts_are_named_by_the_smallest_relaxation():
-    odd = model([1, 1], [[2, 2]], [3], [3], [0, 0], [5, 5], [True, True])
-    assert solve.solve(odd).status == "infeasible"
-    assert solve.LiveModel(odd).conflict() == solve.Conflict(rows=(0,), columns=(), irreducible=False)
-
-
-def test_the_smallest_relaxation_respects_weights():
-    case = model([1], [[1], [1]], [8, -INF], [INF, 3], [0], [INF])
-    cheap_cap = solve.relaxation(case, [10, 1])
-    assert cheap_cap.total == pytest.approx(5.0)
-    assert cheap_cap.amount == pytest.approx([0.0, -5.0])
-    fixed_cap = solve.relaxation(case, [10, INF])
-    assert fixed_cap.amount == pytest.approx([5.0, 0.0])
-    assert fixed_cap.total == pytest.approx(50.0)
 
 
 def test_bad_coefficients_stop_before_the_build():
@@ -216,14 +193,14 @@ def test_integers_fixed_give_shadow_prices():
     assert solve.solve(case.with_integers_fixed(plan.values)).duals == pytest.approx([2.0])
 
 
-@pytest.mark.skipif(solve.cbc_path() is None, reason="no CBC on this machine (PuLP 4 without cbcbox)")
+@pytest.mark.skipif(cbc.cbc_path() is None, reason="no CBC on this machine (PuLP 4 without cbcbox)")
 def test_200_random_linear_programs_agree_with_cbc_scipy_and_an_exact_bound():
     rng = np.random.default_rng(2026)
     solved = 0
     for _ in range(200):
         case = random_model(rng, whole=False)
         found = solve.solve(case)
-        assert solve.agrees(found, solve.second_opinion(case))
+        assert cbc.agrees(found, cbc.second_opinion(case))
         other = optimize.milp(
             case.cost,
             constraints=optimize.LinearConstraint(case.matrix, case.row_lower, case.row_upper),
@@ -238,14 +215,14 @@ def test_200_random_linear_programs_agree_with_cbc_scipy_and_an_exact_bound():
     assert 50 < solved < 200
 
 
-@pytest.mark.skipif(solve.cbc_path() is None, reason="no CBC on this machine (PuLP 4 without cbcbox)")
+@pytest.mark.skipif(cbc.cbc_path() is None, reason="no CBC on this machine (PuLP 4 without cbcbox)")
 def test_200_random_whole_number_programs_agree_with_cbc_and_brute_force():
     rng = np.random.default_rng(7)
     brute = 0
     for _ in range(200):
         case = random_model(rng, whole=True)
         found = solve.solve(case)
-        assert solve.agrees(found, solve.second_opinion(case))
+        assert cbc.agrees(found, cbc.second_opinion(case))
         if case.integer.all() and len(case.cost) <= 6:
             brute += 1
             points = np.array(list(itertools.product(*[range(int(u) + 1) for u in case.col_upper])), dtype=float)
@@ -296,11 +273,11 @@ def test_a_model_without_columns_or_rows_is_solved():
     assert (alone.status, alone.objective) == ("optimal", -2.0)
 
 
-def test_crossed_limits_are_their_own_conflict():
-    crossed = solve.LiveModel(model([1, 1], [[1, 0], [0, 1]], [0, 5], [INF, 4], [0, 3], [INF, 2]))
-    assert crossed.conflict() == solve.Conflict(rows=(1,), columns=(), irreducible=True)
-    bound = solve.LiveModel(model([1, 1], [[1, 0], [0, 1]], [0, 0], [INF, INF], [0, 3], [INF, 2]))
-    assert bound.conflict() == solve.Conflict(rows=(), columns=(1,), irreducible=True)
+def test_limits_that_cross_and_whole_numbers_that_cannot_be_are_infeasible():
+    rows = model([1, 1], [[1, 0], [0, 1]], [0, 5], [INF, 4], [0, 3], [INF, 9])
+    columns = model([1, 1], [[1, 0], [0, 1]], [0, 0], [INF, INF], [0, 3], [INF, 2])
+    odd = model([1, 1], [[2, 2]], [3], [3], [0, 0], [5, 5], [True, True])
+    assert [solve.solve(case).status for case in (rows, columns, odd)] == ["infeasible"] * 3
 
 
 def test_no_bound_or_cost_becomes_nan():
@@ -315,10 +292,10 @@ def test_no_bound_or_cost_becomes_nan():
     assert live.solve().objective == pytest.approx(1.0)
 
 
-@pytest.mark.skipif(solve.cbc_path() is None, reason="no CBC program here")
+@pytest.mark.skipif(cbc.cbc_path() is None, reason="no CBC program here")
 def test_the_second_solver_names_a_model_without_end():
     endless = model([-1, 0], [[1, -1]], [0], [INF], [0, 0], [INF, INF])
-    assert solve.second_opinion(endless).status == "unbounded"
+    assert cbc.second_opinion(endless).status == "unbounded"
 
 
 def test_a_point_that_is_no_number_breaks_every_row():

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from supplychain import solve
+from supplychain import cbc, solve
 from supplychain.cli import run
 from supplychain.errors import EnvironmentFault, NoAnswer
 from supplychain.linear import LinearModel, violation
@@ -79,9 +79,9 @@ def test_a_trickle_that_a_solver_calls_optimal_is_mended_and_not_called_so(monke
     assert math.isnan(found.objective)
 
 
-@pytest.mark.skipif(solve.cbc_path() is None, reason="no CBC program here")
+@pytest.mark.skipif(cbc.cbc_path() is None, reason="no CBC program here")
 def test_the_second_solver_is_held_to_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
-    found = solve.second_opinion(switched(1e9))
+    found = cbc.second_opinion(switched(1e9))
     assert not (found.status == "optimal" and found.objective < 0.5)
 
 
@@ -168,21 +168,21 @@ def test_a_second_solver_that_is_missing_killed_or_stuck_is_a_fault_of_the_machi
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model = switched(10.0)
-    monkeypatch.setattr(solve, "cbc_path", lambda: None)
+    monkeypatch.setattr(cbc, "cbc_path", lambda: None)
     with pytest.raises(EnvironmentFault, match="no CBC program"):
-        solve.second_opinion(model)
-    monkeypatch.setattr(solve, "cbc_path", lambda: fake(tmp_path, "kill -9 $$"))
+        cbc.second_opinion(model)
+    monkeypatch.setattr(cbc, "cbc_path", lambda: fake(tmp_path, "kill -9 $$"))
     with pytest.raises(EnvironmentFault, match="killed by signal 9"):
-        solve.second_opinion(model)
-    monkeypatch.setattr(solve, "cbc_path", lambda: fake(tmp_path, "exec sleep 100"))
+        cbc.second_opinion(model)
+    monkeypatch.setattr(cbc, "cbc_path", lambda: fake(tmp_path, "exec sleep 100"))
     with pytest.raises(EnvironmentFault, match="hung"):
-        solve.second_opinion(model, time_limit=-59.5)
-    monkeypatch.setattr(solve, "cbc_path", lambda: fake(tmp_path, "echo nonsense; exit 3"))
-    assert solve.second_opinion(model).status == "error"  # no number is read
+        cbc.second_opinion(model, time_limit=-59.5)
+    monkeypatch.setattr(cbc, "cbc_path", lambda: fake(tmp_path, "echo nonsense; exit 3"))
+    assert cbc.second_opinion(model).status == "error"  # no number is read
     os.chmod(tmp_path / "cbc", 0o600)
-    monkeypatch.setattr(solve, "cbc_path", lambda: tmp_path / "cbc")
+    monkeypatch.setattr(cbc, "cbc_path", lambda: tmp_path / "cbc")
     with pytest.raises(EnvironmentFault, match="cannot be started"):
-        solve.second_opinion(model)
+        cbc.second_opinion(model)
 
 
 def test_a_solver_that_cannot_be_loaded_is_exit_5(
@@ -191,8 +191,7 @@ def test_a_solver_that_cannot_be_loaded_is_exit_5(
     def broken(*_: object, **__: object) -> None:
         raise ImportError("libhighs.so: cannot open shared object file")
 
-    monkeypatch.setattr("supplychain.cli.options.load_case", broken)
-    monkeypatch.setattr("supplychain.cli.sourcing.load_case", broken)
+    monkeypatch.setattr("supplychain.case.Case.load", broken)
     assert run(["source", "--network", TEMPLATE, "--quiet"]) == 5
     assert "environment: libhighs.so" in capsys.readouterr().err
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from supplychain.cbc import cbc_path, second_opinion
 from supplychain.errors import NoAnswer
-from supplychain.solve import cbc_path, second_opinion
 from supplychain.sourcing.engine import Engine
 from supplychain.sourcing.plan import Plan
 

@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from supplychain.case import Case
@@ -244,13 +243,3 @@ def _stacked(frames: Sequence[pd.DataFrame], columns: Sequence[str]) -> pd.DataF
 
 def _first(table: pd.DataFrame, column: str) -> pd.DataFrame:
     return table[[column, *(name for name in table.columns if name != column)]]
-
-
-def survival(comparison: Comparison) -> dict[str, float]:
-    """Return, by scenario, the fewest weeks that any need survives in force (inf: none is ever lost)."""
-    found = {}
-    for side in comparison.sides:
-        rows = side.timeline.needs
-        weeks = rows.loc[rows["measure"] == "in force", "weeks_to_survive"].to_numpy(float)
-        found[side.name] = float(np.nanmin(weeks)) if np.isfinite(weeks).any() else np.inf
-    return found

@@ -7,8 +7,9 @@ import itertools
 import numpy as np
 import pytest
 
+from supplychain.cbc import agrees, cbc_path, second_opinion
 from supplychain.linear import safe_bound
-from supplychain.solve import LiveModel, agrees, cbc_path, second_opinion
+from supplychain.solve import LiveModel
 from supplychain.sourcing.engine import Engine
 from supplychain.sourcing.plan import make_plan
 from supplychain.sourcing.tiling import build

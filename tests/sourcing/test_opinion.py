@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
+from supplychain.cbc import cbc_path
 from supplychain.errors import NoAnswer
-from supplychain.solve import cbc_path
 from supplychain.sourcing.opinion import ask_cbc, second
 from supplychain.sourcing.plan import make_plan
 from tests.sourcing.family import draw, draw_policy
