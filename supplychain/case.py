@@ -118,9 +118,10 @@ class Case:
         parts = {"network": self.network, "book": self.book, "buyer": self.buyer, "on": self.on}
         given = {"products": default, "assumptions": self.assumptions, **parts, **changes}
         other = Case.make(**given)
-        same = not changes.keys() & {"network", "buyer", "products", "assumptions"} and other.tagged == self.tagged
-        if same and "compiled" in self.__dict__:
-            other.__dict__["compiled"] = self.compiled  # only the law differs: the arrays are the same
+        if not changes.keys() & {"network", "buyer", "products"} and other.tagged == self.tagged:
+            # Only the law or the assumptions differ: the arrays are the same, or differ in the blanks filled alone.
+            kept = ("plain",) if "assumptions" in changes else ("plain", "compiled")
+            other.__dict__.update({name: self.__dict__[name] for name in kept if name in self.__dict__})
         return other
 
     @property
@@ -157,12 +158,16 @@ class Case:
         return {str(name): ";".join(part["tag"]) for name, part in rows.groupby("organisation", sort=True)}
 
     @cached_property
+    def plain(self) -> Compiled:
+        """The arrays of all that the case needs, blank stocks, lives and terms left blank."""
+        buyer = None if self.is_country else self.buyer
+        return self.network.compile(self.destinations, self.products, buyer, sorted(self.tagged))
+
+    @cached_property
     def compiled(self) -> Compiled:
         """The arrays of all that the case needs, blanks filled from the assumptions."""
-        buyer = None if self.is_country else self.buyer
-        plain = self.network.compile(self.destinations, self.products, buyer, sorted(self.tagged))
         number = self.assumptions.number
-        return plain.completed(
+        return self.plain.completed(
             stock_days=number("short_run.stock_days"),
             capital_months=number("short_run.capital_months"),
             knowledge_months=number("short_run.knowledge_months"),

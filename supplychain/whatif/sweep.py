@@ -1,13 +1,11 @@
 """A sweep: scenarios under many draws of parameters, assumptions and figures; each run is a pure function of its plan.
 
 The plan says everything (inputs, scenarios, dimensions, draws, horizons), so a run gives the same numbers wherever it
-is
-computed: in this process, on local processes, on a cluster, today or after a crash.
+is computed: in this process, on local processes, on a cluster, today or after a crash.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -28,7 +26,7 @@ from supplychain.whatif.apply import MEASURES, Applied, Books, apply, same_flows
 from supplychain.whatif.design import ASSUMPTION, PARAMETER, Design, Dimension, Draw, count, dimensions, draws
 from supplychain.whatif.outlook import LOSSES, outlook
 from supplychain.whatif.scenario import Scenario, scenario_from
-from supplychain.whatif.uncertain import redrawn, renumbered
+from supplychain.whatif.uncertain import redrawn, refigured
 
 MOST_RUNS: Final = 20_000  # runs that a sweep may have without being told so
 _PER_RUN: Final = 0.2  # seconds of one core, for the estimate before a sweep begins
@@ -76,11 +74,6 @@ class Plan:
     @property
     def runs(self) -> int:
         return len(self.scenarios) * len(self.drawn)
-
-    @property
-    def fingerprint(self) -> str:
-        """A hash of all that decides the results."""
-        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True, default=str).encode()).hexdigest()
 
     def of(self, run: int) -> tuple[int, int]:
         """Return (scenario, draw) of a run: all scenarios see a draw before the next one, with the same numbers."""
@@ -200,20 +193,11 @@ class World:
     def _redrawn(self, applied: Applied, seed: int) -> Case:
         """The applied case with its figures drawn anew; its arrays come from those of the figures as they are."""
         case = applied.case
-        network = redrawn(case.network, seed)
-        other = case.with_(network=network, buyer=case.buyer, products=case.products)
-        if not len(network.lanes):
-            key = tuple(action.words for action in applied.actions if action.do not in ("outage", "delay"))
-            if key not in self.plain:
-                buyer = None if case.is_country else case.buyer
-                self.plain[key] = case.network.compile(case.destinations, case.products, buyer)
-            number = case.assumptions.number
-            other.__dict__["compiled"] = renumbered(self.plain[key], network).completed(
-                stock_days=number("short_run.stock_days"),
-                capital_months=number("short_run.capital_months"),
-                knowledge_months=number("short_run.knowledge_months"),
-            )
-        return other
+        key = tuple(action.words for action in applied.actions if action.do not in ("outage", "delay"))
+        if key in self.plain:
+            case.__dict__["plain"] = self.plain[key]
+        self.plain[key] = case.plain
+        return refigured(case, redrawn(case.network, seed))
 
     def _share_law(self, applied: Applied) -> None:
         """Runs whose law and flows are the same share what the law says of the flows."""

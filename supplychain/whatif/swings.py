@@ -7,7 +7,6 @@ quality (``design.SPREAD``), down and up: figures of a group that err all one wa
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Final
 
@@ -16,11 +15,11 @@ import pandas as pd
 
 from supplychain.analysis.memory import Memory
 from supplychain.case import Case
-from supplychain.network import CONSUMABLE, PLANT, Compiled, Floats, SupplyNetwork
+from supplychain.network import CONSUMABLE, PLANT, Floats, SupplyNetwork
 from supplychain.shocks import Shocks
 from supplychain.whatif.design import SPREAD, dimensions
 from supplychain.whatif.outlook import need_weights, resourced, short_run
-from supplychain.whatif.uncertain import renumbered
+from supplychain.whatif.uncertain import refigured
 
 HORIZON: Final = 12.0
 PLANT_STOCKS: Final = "stocks of the buyer's plants"
@@ -90,8 +89,6 @@ class _Study:
         self.case, self.months = case, (horizon,)
         self.weight = need_weights(case)["weight"].to_numpy(float)
         self.memory = Memory()
-        buyer = None if case.is_country else case.buyer
-        self.plain = case.network.compile(case.destinations, case.products, buyer)
 
     def losses(self, case: Case) -> tuple[float, float]:
         """Return the mean loss at leave, (short run, after re-sourcing), whatever the open determinations turn out."""
@@ -109,8 +106,7 @@ class _Study:
 
     def assuming(self, name: str, value: float) -> Case:
         """Return the case with one assumption set."""
-        case = self.case.with_(assumptions={name: value}, buyer=self.case.buyer, products=self.case.products)
-        return self._with(case, self.plain)
+        return self.case.with_(assumptions={name: value})
 
     def moved(self, column: tuple[str, str], sign: float) -> Case:
         """Return the case with the facts of a column one standard error lower (-1) or higher (1)."""
@@ -124,26 +120,13 @@ class _Study:
             supplies = network.supplies
             own = np.minimum(supplies["spare_capacity"].to_numpy(float) * np.exp(sign * _spread(supplies)), 1.0)
             network = replace(network, supplies=supplies.assign(spare_capacity=own))
-        case = self.case.with_(network=network, buyer=self.case.buyer, products=self.case.products)
-        lanes = (self.plain.market_buyer >= 0).any()
-        buyer = None if case.is_country else case.buyer
-        return self._with(
-            case,
-            network.compile(case.destinations, case.products, buyer) if lanes else renumbered(self.plain, network),
-        )
+        return refigured(self.case, network)
 
     def stocked(self, sign: float) -> Case:
         """Return the case with the stocks of the buyer's plants one standard error of an assumption lower or higher."""
-        own = (self.plain.supply_kind[self.plain.need_supply] == PLANT) & (self.plain.need_role == CONSUMABLE)
+        plain = self.case.plain
+        own = (plain.supply_kind[plain.need_supply] == PLANT) & (plain.need_role == CONSUMABLE)
         factor = np.where(own, np.exp(sign * SPREAD["assumption"]), 1.0)
-        case = self.case.with_(buyer=self.case.buyer, products=self.case.products)
-        return self._with(case, replace(self.plain, need_stock_days=self.plain.need_stock_days * factor))
-
-    def _with(self, case: Case, plain: Compiled) -> Case:
-        number: Callable[[str], float] = case.assumptions.number
-        case.__dict__["compiled"] = plain.completed(
-            stock_days=number("short_run.stock_days"),
-            capital_months=number("short_run.capital_months"),
-            knowledge_months=number("short_run.knowledge_months"),
-        )
+        case = replace(self.case)
+        case.__dict__["plain"] = replace(plain, need_stock_days=plain.need_stock_days * factor)
         return case

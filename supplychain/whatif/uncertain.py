@@ -2,8 +2,8 @@
 capacity.
 
 Factors are lognormal with median 1. Nothing that is unknown becomes known, nothing that is 0 becomes something, and
-what
-the recorded shares of an item leave unattributed stays as it is: the arrays keep their structure, only numbers move.
+what the recorded shares of an item leave unattributed stays as it is: the arrays keep their structure, only numbers
+move.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from supplychain.case import Case
 from supplychain.errors import UsageError
 from supplychain.network import PLANT, ROLES, SUPPLY, Compiled, Floats, SupplyNetwork
 from supplychain.whatif.design import SPREAD
@@ -73,11 +74,19 @@ def _at_most_one(drawn: Floats, before: Floats, group: pd.Series[Any]) -> Floats
     return np.asarray(np.where(new > most, drawn * most / np.where(new > 0, new, 1.0), drawn))
 
 
+def refigured(case: Case, network: SupplyNetwork) -> Case:
+    """Return the case on a network that differs from its own in figures only."""
+    other = case.with_(network=network, buyer=case.buyer, products=case.products)
+    if not (case.plain.market_buyer >= 0).any():
+        other.__dict__["plain"] = renumbered(case.plain, network)
+    return other
+
+
 def renumbered(compiled: Compiled, network: SupplyNetwork) -> Compiled:
     """Return the arrays of a network that differs from the one compiled in figures only, much faster than compiling it.
 
-    ``compiled`` must be plain (blank stocks and lives not yet filled) and without lanes, whose weights are no figures
-    of supplies. The result equals ``network.compile(...)`` to rounding.
+    ``compiled`` must be plain (blank stocks and lives not yet filled) and without markets of one buyer, whose weights
+    are no figures of supplies; raises UsageError if it has any. The result equals ``network.compile(...)`` to rounding.
     """
     if (compiled.market_buyer >= 0).any():
         raise UsageError("figures of networks with lanes are compiled anew")

@@ -8,6 +8,7 @@ import signal
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,8 +18,10 @@ from supplychain.assumptions import Assumptions
 from supplychain.case import Case
 from supplychain.errors import EnvironmentFault, InputError, UsageError
 from supplychain.network import SupplyNetwork
-from supplychain.whatif import sensitivity, workers
+from supplychain.whatif import sensitivity, sweep, swings, workers
+from supplychain.whatif.apply import Applied
 from supplychain.whatif.design import Dimension, dimensions, draws
+from supplychain.whatif.outlook import outlook, short_run
 from supplychain.whatif.scenario import load_scenario, scenario_from
 from supplychain.whatif.store import TABLE, opened
 from supplychain.whatif.sweep import CaseSpec, Plan, World, make_plan, plan_from, plan_text, run_text
@@ -111,7 +114,7 @@ def test_a_plan_travels_as_text_and_runs_alike_in_any_process_and_order() -> Non
     made = plan(3)
     again = plan_from(json.loads(plan_text(made)))
     assert again == made
-    assert again.fingerprint == made.fingerprint
+    assert plan_text(again) == plan_text(made)
     forward = [run_text(plan_text(made), number) for number in range(made.runs)]
     world = World(again)
     backward = {n: json.dumps(world.run(n), sort_keys=True) for n in reversed(range(made.runs))}
@@ -270,3 +273,47 @@ def test_networks_with_lanes_are_compiled_anew() -> None:
     network = SupplyNetwork.from_tables(tables)
     with pytest.raises(UsageError, match="lanes"):
         renumbered(network.compile(["DEU"], ["y"]), network)
+
+
+def tagged_spec(folder: Path) -> CaseSpec:
+    (folder / "organisation_tags.csv").write_text(
+        "organisation,tag,from,basis,share,quality,source\nsmic,us-entity-list,2020-12-18,listed,,estimate,none\n"
+    )
+    return CaseSpec(buyer="CHN", products=("automotive-mcu",), overlays=(str(folder),))
+
+
+def test_figures_drawn_anew_keep_the_markets_of_tagged_parties(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Law on listed parties holds in draws of data as in the figures as they are."""
+    seen: list[Case] = []
+
+    def spied(applied: Applied, *arguments: Any) -> Any:
+        seen.append(applied.case)
+        return outlook(applied, *arguments)
+
+    monkeypatch.setattr(sweep, "outlook", spied)
+    world = World(make_plan(tagged_spec(tmp_path), [load_scenario("helium-outage")], samples=2, data=True))
+    for number in range(world.plan.runs):
+        world.run(number)
+    drawn = [case for case, draw in zip(seen, world.plan.drawn, strict=True) if draw.data_seed]
+    assert drawn
+    for case in drawn:
+        afresh = case.network.compile(case.destinations, case.products, None, sorted(case.tagged))
+        assert case.tagged == {"smic"}
+        assert (afresh.market_buyer >= 0).any()
+        assert np.array_equal(case.compiled.market_buyer, afresh.market_buyer)
+        np.testing.assert_allclose(case.compiled.offer_weight, afresh.offer_weight, atol=1e-12)
+
+
+def test_swings_keep_the_markets_of_tagged_parties(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[Case] = []
+
+    def spied(case: Case, *arguments: Any) -> Any:
+        seen.append(case)
+        return short_run(case, *arguments)
+
+    monkeypatch.setattr(swings, "short_run", spied)
+    case = tagged_spec(tmp_path).load()
+    swings.swings(case)
+    assert len(seen) > 10
+    for other in seen:
+        assert np.array_equal(other.compiled.market_buyer, case.compiled.market_buyer)
