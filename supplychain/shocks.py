@@ -125,19 +125,25 @@ def remove_supplies(compiled: Compiled, supplies: Sequence[str] | None = None) -
 def remove_organisations(compiled: Compiled, organisations: Sequence[str] | None = None) -> Shocks:
     """Return the removal of all supplies of each organisation in turn, named by its id."""
     present = {compiled.organisations[o] for o in np.unique(compiled.supply_org[compiled.supply_org >= 0])}
-    return _by_label(compiled, compiled.supply_org, compiled.organisations, organisations or sorted(present))
+    return _by_label(
+        compiled,
+        compiled.supply_org,
+        compiled.organisations,
+        sorted(present) if organisations is None else organisations,
+    )
 
 
 def remove_items(compiled: Compiled, items: Sequence[str] | None = None) -> Shocks:
     """Return the removal of all supply of each item in turn, its unattributed remainder included."""
     present = {compiled.items[i] for i in np.unique(compiled.supply_item[compiled.supply_item >= 0])}
-    return _by_label(compiled, compiled.supply_item, compiled.items, items or sorted(present))
+    wanted = sorted(present) if items is None else items
+    return _by_label(compiled, compiled.supply_item, compiled.items, wanted)
 
 
 def remove_sites(compiled: Compiled, places: Sequence[str] | None = None) -> Shocks:
     """Return the loss of all production at sites in each country in turn (a disaster: domestic use is lost as well)."""
     place = np.where(compiled.supply_kind == PLANT, -1, compiled.supply_place)
-    return _by_label(compiled, place, compiled.places, places or states(compiled))
+    return _by_label(compiled, place, compiled.places, states(compiled) if places is None else places)
 
 
 def outage(compiled: Compiled, lost: Mapping[str, float], name: str = "outage") -> Shocks:
@@ -150,45 +156,31 @@ def outage(compiled: Compiled, lost: Mapping[str, float], name: str = "outage") 
     return Shocks((name,), sparse.csc_array(own), _empty(compiled.n_offers, 1))
 
 
-def refuse_all(
-    compiled: Compiled, refusing: Sequence[str] | None = None, bound: Bound = "optimistic", together: bool = False
-) -> Shocks:
-    """Return the refusal of all its supply by each state in turn (or by all of them at once, ``together``)."""
-    refusing = list(refusing) if refusing is not None else list(states(compiled))
-    groups = [("+".join(refusing), refusing)] if together else [(state, [state]) for state in refusing]
-    return flows_lost(
-        compiled,
-        [name for name, _ in groups],
-        [refused_by(compiled, members, bound) for _, members in groups],
-    )
+def refuse_all(compiled: Compiled, refusing: Sequence[str] | None = None, bound: Bound = "optimistic") -> Shocks:
+    """Return the refusal of all its supply by each state in turn."""
+    refusing = states(compiled) if refusing is None else refusing
+    return flows_lost(compiled, refusing, [refused_by(compiled, state, bound) for state in refusing])
 
 
-def refused_by(compiled: Compiled, refusing: Sequence[str], bound: Bound) -> Flags:
-    """Return which offers (K,) the ``refusing`` states withhold together: from their sites to places outside them.
+def refused_by(compiled: Compiled, state: str, bound: Bound) -> Flags:
+    """Return which offers (K,) a state withholds: from sites in it to any other place.
 
-    Pessimistic, a flow from or to an unknown place counts as withheld unless it ends inside one of the states.
+    Optimistic, only between known places; pessimistic, also from it to unknown places and from unknown places (which
+    may lie in it) to wherever it is not.
     """
-    inside = np.isin(np.array(compiled.places, object), list(refusing))
     origin = compiled.supply_place[compiled.offer_supply]
     target = compiled.market_place[compiled.offer_market]
+    place = compiled.places.index(state) if state in compiled.places else -1
     unknown = len(compiled.places) - 1
-    abroad = origin != target
     if bound == "optimistic":
-        return np.asarray(inside[origin] & abroad & (target != unknown))
-    return np.asarray(
-        (inside[origin] | (origin == unknown)) & (abroad | (target == unknown)) & ~_home(inside, origin, target)
-    )
+        return np.asarray((origin == place) & (target != place) & (target != unknown))
+    return np.asarray(((origin == place) | (origin == unknown)) & (target != place))
 
 
 def states(compiled: Compiled) -> tuple[str, ...]:
     """Return the known places in which some node stands that offers something."""
     used = np.unique(compiled.supply_place[compiled.supply_kind == SUPPLY])
     return tuple(compiled.places[place] for place in used if place < len(compiled.places) - 1)
-
-
-def _home(inside: Flags, origin: npt.NDArray[np.int32], target: npt.NDArray[np.int32]) -> Flags:
-    """A supply of unknown place may stand in any refusing state; what ends in the only one is domestic."""
-    return np.asarray(inside[target] & ~inside[origin] & (inside.sum() == 1))
 
 
 def _by_label(

@@ -40,8 +40,7 @@ def test_refusal_spares_domestic_flows_and_is_a_range_over_unknown_places(compil
     assert withheld(compiled, refuse_all(compiled, ["CHN"])) == {("g-c", "IND"): 1}
     worst = withheld(compiled, refuse_all(compiled, ["CHN"], bound="pessimistic"))
     assert worst == {("g-c", "IND"): 1, ("g-x", "IND"): 1, ("unattributed:gas", "IND"): 1}
-    both = refuse_all(compiled, ["CHN", "JPN"], together=True)
-    assert both.names == ("CHN+JPN",)
+    both = refuse_all(compiled, ["CHN", "JPN"]).together("both")
     # The two refuse together, yet each also refuses the other's market.
     assert withheld(compiled, both) == {("g-c", "IND"): 1, ("g-j", "IND"): 1, ("g-j", "CHN"): 1}
 
@@ -53,6 +52,9 @@ def test_removals_take_output_everywhere(compiled: Compiled) -> None:
     assert by_name.own[:, 0].tolist() == (compiled.supply_ids != "g-c").astype(float).tolist()
     assert remove_items(compiled, ["gas"]).own_lost.sum() == 4  # with the unattributed remainder
     assert remove_sites(compiled, ["JPN"]).own_lost.sum() == 1
+    for build in (remove_supplies, remove_organisations, remove_items, remove_sites, refuse_all):
+        assert len(build(compiled, [])) == 0
+        assert len(build(compiled)) > 0
     half = outage(compiled, {"g-j": 0.5})
     assert half.own[compiled.node("g-j"), 0] == 0.5
     with pytest.raises(UsageError, match="between 0 and 1"):

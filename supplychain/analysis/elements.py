@@ -18,9 +18,11 @@ from supplychain.analysis.concentration import COUNTRY_GROUP, NOBODY
 from supplychain.facts.countries import country, is_country
 from supplychain.network import PLANT, REMAINDER, SUPPLY, Compiled, Flags, SupplyNetwork
 from supplychain.shocks import (
+    Bound,
     Shocks,
     flows_lost,
     refuse_all,
+    refused_by,
     remove_items,
     remove_organisations,
     remove_sites,
@@ -68,7 +70,7 @@ def refuse_items(compiled: Compiled, pairs: Sequence[tuple[str, str]] | None = N
         placed = (compiled.supply_kind == SUPPLY) & (compiled.supply_place < len(compiled.places) - 1)
         known = np.unique(np.stack([compiled.supply_item[placed], compiled.supply_place[placed]], axis=1), axis=0)
         pairs = [(compiled.items[i], compiled.places[p]) for i, p in known.tolist()]
-    lost = [_withheld(compiled, item, state, False) for item, state in pairs]
+    lost = [_withheld(compiled, item, state, "optimistic") for item, state in pairs]
     return flows_lost(compiled, [f"{item}@{state}" for item, state in pairs], lost)
 
 
@@ -91,7 +93,7 @@ def with_unknown(compiled: Compiled, chosen: Shocks, kind: str) -> Shocks:
         return refuse_all(compiled, chosen.names, bound="pessimistic")
     if kind == "source":
         pairs = [name.rsplit("@", 1) for name in chosen.names]
-        return flows_lost(compiled, chosen.names, [_withheld(compiled, item, at, True) for item, at in pairs])
+        return flows_lost(compiled, chosen.names, [_withheld(compiled, item, at, "pessimistic") for item, at in pairs])
     unplaced = (compiled.supply_place == len(compiled.places) - 1) & (compiled.supply_kind != PLANT)
     makers = np.array([*compiled.organisations, NOBODY], object)[compiled.supply_org]
     nameless = (compiled.supply_kind == REMAINDER) | ((compiled.supply_kind == SUPPLY) & (makers == NOBODY))
@@ -141,11 +143,7 @@ def name_of(network: SupplyNetwork, kind: str, element: str) -> tuple[str, str]:
     return f"{titles[row['item']] or row['item']} by {maker}", str(row["site"])
 
 
-def _withheld(compiled: Compiled, item: str, state: str, unknown_too: bool) -> Flags:
-    """Return the offers (K,) of an item from a state to places outside it, with those from unknown places if asked."""
-    origin, target = compiled.supply_place[compiled.offer_supply], compiled.market_place[compiled.offer_market]
-    place, nowhere = compiled.places.index(state), len(compiled.places) - 1
+def _withheld(compiled: Compiled, item: str, state: str, bound: Bound) -> Flags:
+    """Return the offers (K,) of an item that a state withholds."""
     of_item = compiled.market_item[compiled.offer_market] == compiled.items.index(item)
-    if unknown_too:
-        return np.asarray(of_item & ((origin == place) | (origin == nowhere)) & (target != place))
-    return np.asarray(of_item & (origin == place) & (target != place) & (target != nowhere))
+    return np.asarray(of_item & refused_by(compiled, state, bound))

@@ -158,7 +158,7 @@ def _threats(case: Case, policy: Policy, offer: Ints) -> tuple[Threat, ...]:
     makers = [name for name in makers if name != OTHERS and not name.startswith(GROUP)]
     everyone, imposing, regimes = states(compiled), case.imposing_states, case.regimes
     lost = {
-        "all": [refused_by(compiled, [state], "pessimistic") for state in everyone],
+        "all": [refused_by(compiled, state, "pessimistic") for state in everyone],
         "at-leave": [case.leave_flows("pessimistic", imposing=[state]) for state in imposing],
         "regime": [case.leave_flows("pessimistic", regime=regime) for regime in regimes],
     }

@@ -49,7 +49,7 @@ def test_chains_by_hand() -> None:
     )
     network = SupplyNetwork.from_tables({"supplies": supplies, "requirements": requirements})
     compiled = network.compile(["IND"], ["chip"]).completed()
-    both = refuse_all(compiled, ["NLD", "UKR"], together=True)
+    both = refuse_all(compiled, ["NLD", "UKR"]).together("both")
     first, second = chains(compiled, both, compiled.market("chip", "IND"), 12)
     assert first.text == "chip <- wafer <- gas"
     assert (first.kind, first.origins) == ("refused", (("UKR", 0.7),))
