@@ -57,8 +57,6 @@ class Solution:
     iterations: int
     solver: str
     version: str
-    columns: tuple[str, ...] = ()
-    rows: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
 
     @classmethod
@@ -77,20 +75,12 @@ class Solution:
             iterations=0,
             solver=solver,
             version=version,
-            columns=model.columns,
-            rows=model.rows,
         )
 
     @property
     def has_values(self) -> bool:
         """True when `values` is a feasible point."""
         return self.status in ("optimal", "feasible-not-proven")
-
-    def by_name(self) -> dict[str, float]:
-        """Values by column name; raises ValueError when there is no solution to read."""
-        if not self.has_values:
-            raise ValueError(f"no number is read from a solve that is {self.status}")
-        return dict(zip(self.columns, self.values.tolist(), strict=True))
 
     def record(self) -> dict[str, Any]:
         """What a manifest keeps of a solve."""

@@ -80,7 +80,7 @@ def test_pulp_is_read_once_and_names_of_users_stay_out():
     found = solve.solve(problem)
     assert found.status == "optimal"
     assert found.objective == pytest.approx(22.0)
-    assert dict(zip(found.columns, found.values, strict=True)) == pytest.approx({a.name: 3.0, b.name: 3.0})
+    assert dict(zip(arrays.columns, found.values, strict=True)) == pytest.approx({a.name: 3.0, b.name: 3.0})
     with pytest.raises(ValueError, match="minimisation"):
         read_pulp(pulp.LpProblem("p", pulp.LpMaximize))
 
@@ -94,8 +94,6 @@ def test_no_number_is_read_where_there_is_no_solution():
         assert math.isnan(outcome.objective)
         assert math.isnan(outcome.bound)
         assert np.isnan(outcome.values).all()
-        with pytest.raises(ValueError, match="no number is read"):
-            outcome.by_name()
 
 
 def test_a_time_limit_is_never_called_optimal():

@@ -103,9 +103,6 @@ class Net:
     def node(self, index: int) -> Node:
         return self.nodes[index - len(self.names)]
 
-    def is_event(self, index: int) -> bool:
-        return 0 <= index < len(self.names)
-
 
 def roots(gates: Mapping[str, Gate]) -> tuple[str, ...]:
     """Return the gates that no other gate takes as an input, in their order of definition."""

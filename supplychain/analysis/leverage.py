@@ -30,9 +30,10 @@ from supplychain.analysis.coalitions import (
     shapley,
     weighted_game,
 )
-from supplychain.analysis.refusal import UNKNOWN, ItemGame, OfferGame, control_game, pooled, state_game
+from supplychain.analysis.refusal import ItemGame, OfferGame, control_game, pooled, state_game
 from supplychain.errors import UsageError
 from supplychain.facts.countries import country, is_country
+from supplychain.network import UNKNOWN_PLACE
 from supplychain.regimes.flows import UNION
 
 if TYPE_CHECKING:
@@ -238,7 +239,7 @@ def _with_unknown(
     if measure == "controlled":
         game: Value = _among(control_game(case, horizon, "pessimistic"), names)
     else:
-        with_all = state_game(case, horizon, (*names, UNKNOWN))
+        with_all = state_game(case, horizon, (*names, UNKNOWN_PLACE))
 
         def game(coalitions: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
             return with_all(np.column_stack([coalitions, np.ones(len(coalitions), dtype=bool)]))

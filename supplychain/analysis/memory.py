@@ -28,7 +28,6 @@ class Memory:
         self._known: OrderedDict[bytes, Any] = OrderedDict()
         self._digests: WeakKeyDictionary[Any, bytes] = WeakKeyDictionary()
         self._lock = threading.Lock()
-        self.hits = self.misses = 0
 
     def get(self, key: bytes, make: Callable[[], T]) -> T:
         """Return what is kept under ``key``, made now if it is not."""
@@ -42,11 +41,8 @@ class Memory:
         """Return what is kept under ``key``, or None."""
         with self._lock:
             found = self._known.get(key)
-            if found is None:
-                self.misses += 1
-                return None
-            self.hits += 1
-            self._known.move_to_end(key)
+            if found is not None:
+                self._known.move_to_end(key)
             return found
 
     def keep(self, key: bytes, value: Any) -> None:

@@ -23,12 +23,11 @@ from scipy.sparse.csgraph import connected_components
 
 from supplychain.analysis.cascade import Gates
 from supplychain.errors import NoAnswer, UsageError
-from supplychain.network import CONSUMABLE, DAYS_PER_MONTH, ESSENTIAL, PLANT, Compiled, Flags, Floats
+from supplychain.network import CONSUMABLE, DAYS_PER_MONTH, ESSENTIAL, PLANT, Compiled, Floats
 
 if TYPE_CHECKING:
     from supplychain.case import Case
 
-UNKNOWN = "???"
 TOLERANCE = 1e-12
 MEMORY = 1 << 27  # bytes of working arrays
 ROWS = 8192  # coalitions per pass of an ItemGame: vectors that stay in the cache
@@ -310,16 +309,6 @@ def pooled(compiled: Compiled) -> bool:
         values = getattr(compiled, name)
         same &= values[own] == values[like]
     return bool(same.all())
-
-
-def refused_flows(compiled: Compiled, states: Sequence[str]) -> Flags:
-    """Return the offers (K,) that a coalition withholds: from its sites to known places outside it."""
-    inside = np.isin(np.array(compiled.places, object), list(states))
-    origin = compiled.supply_place[compiled.offer_supply]
-    goal = compiled.market_place[compiled.offer_market]
-    nowhere = len(compiled.places) - 1
-    leaves = inside[origin] & ~inside[goal]
-    return np.asarray(leaves & (goal != nowhere) if not inside[nowhere] else leaves)
 
 
 def state_game(case: Case, horizon: float, players: Sequence[str] | None = None) -> ItemGame:

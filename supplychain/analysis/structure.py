@@ -89,24 +89,6 @@ def _semi_nca() -> Any:
     return compiled
 
 
-def dominated(dominator: Longs, root: int) -> Longs:
-    """Return how many nodes each node dominates strictly: what can only be reached through it."""
-    count = np.zeros(len(dominator), dtype=np.int64)
-    depth = np.full(len(dominator), -1)
-    depth[root] = 0
-    reached = np.flatnonzero((dominator >= 0) & (np.arange(len(dominator)) != root))
-    level, layers = np.array([root]), []
-    order = np.argsort(dominator[reached], kind="stable")
-    child = reached[order]
-    start = np.searchsorted(dominator[child], np.arange(len(dominator) + 1))
-    while len(level):
-        layers.append(level)
-        level = np.concatenate([child[start[v] : start[v + 1]] for v in level]) if len(level) else level
-    for level in reversed(layers[1:]):
-        np.add.at(count, dominator[level], count[level] + 1)
-    return count
-
-
 def minimum_vertex_cut(
     graph: Graph, source: int, sink: int, cost: npt.ArrayLike | None = None
 ) -> tuple[float, tuple[int, ...]]:

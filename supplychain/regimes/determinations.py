@@ -205,7 +205,7 @@ class Determinations:
             if self.licence:
                 values[0] = 0.0 if name == "delay_days" else 1.0
             return np.where(unsettled, np.nan, values[level])
-        texts = [words.domestic(name)]
+        texts = [""]  # of a flow that meets no control at all nothing is said
         for outcome in self.outcomes:
             texts += words.texts(name, outcome)
         return np.array(texts, object)

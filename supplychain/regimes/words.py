@@ -78,10 +78,6 @@ class Wording:
             column[[rule.rank for rule in self.law.rules]] = words
         return self._columns[name]
 
-    def domestic(self, name: str) -> str:
-        """What is said of a flow that meets no control at all."""
-        return ""
-
     def texts(self, name: str, outcome: Outcome) -> list[str]:
         """Return the questions, conditions or warnings of each combination of an outcome, each as one text."""
         if name == "questions":

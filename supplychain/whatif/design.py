@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 import numpy as np
-import pandas as pd
 
 from supplychain.assumptions import Assumptions
 from supplychain.errors import UsageError
@@ -97,7 +96,6 @@ def _bounds(text: str) -> tuple[str, tuple[float, float] | None]:
 
 def _assumption(name: str, own: tuple[float, float] | None, assumptions: Assumptions) -> Dimension:
     base, _, key = name.partition(":")
-    assumptions.with_({})
     entry = assumptions.entries.get(base)
     if entry is None:
         raise UsageError(f"{name!r} is neither a parameter of these scenarios nor an assumption")
@@ -161,8 +159,3 @@ def _hypercube(samples: int, width: int, seed: int) -> Floats:
 
 def _data_seed(seed: int, number: int) -> int:
     return int(np.random.SeedSequence([seed, number, 0xDA7A]).generate_state(1, np.uint64)[0] >> 1) or 1
-
-
-def spread_table() -> pd.DataFrame:
-    """The standard errors that data uncertainty takes, by quality."""
-    return pd.DataFrame(sorted(SPREAD.items()), columns=["quality", "spread"])

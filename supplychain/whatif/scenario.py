@@ -166,10 +166,6 @@ class Scenario:
             known[name] = known[name].model_copy(update={"value": float(value), "range": widened})
         return _checked(replace(self, parameters=known))
 
-    def with_actions(self, *added: Mapping[str, Any]) -> Scenario:
-        """Return the scenario with more actions, each given as the keys of a file's ``[[action]]``."""
-        return _checked(replace(self, raw=(*self.raw, *added)))
-
 
 def canonical(actions: Sequence[Action]) -> tuple[Action, ...]:
     """Return the actions in the order in which they are applied; saying the same thing twice changes nothing."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from fractions import Fraction
 from itertools import combinations
 from typing import Any
@@ -23,14 +24,13 @@ from supplychain.analysis.refusal import (
     OfferGame,
     control_game,
     pooled,
-    refused_flows,
     state_game,
     target,
 )
 from supplychain.assumptions import Assumptions
 from supplychain.case import Case
 from supplychain.errors import UsageError
-from supplychain.network import ESSENTIAL, SupplyNetwork
+from supplychain.network import ESSENTIAL, Compiled, SupplyNetwork
 from supplychain.regimes import RegimeBook
 from supplychain.shocks import flows_lost
 
@@ -55,6 +55,13 @@ def random_case(seed: int, *, all_known: bool = False, lanes: bool = False) -> C
         tables["requirements"] = needs.assign(essentiality=needs["essentiality"].replace("important", "essential"))
     network = SupplyNetwork.from_tables({**tables, "supplies": supplies})
     return Case.make(network, BOOK, "IND", ["i0"], assumptions=ASSUMPTIONS)
+
+
+def refused_flows(compiled: Compiled, states: Sequence[str]) -> np.ndarray[Any, np.dtype[np.bool_]]:
+    """The offers that a coalition withholds: from its sites to known places outside it."""
+    inside = np.isin(np.array(compiled.places, object), list(states))
+    origin, goal = compiled.supply_place[compiled.offer_supply], compiled.market_place[compiled.offer_market]
+    return np.asarray(inside[origin] & ~inside[goal] & (goal != len(compiled.places) - 1))
 
 
 def every(n: int) -> np.ndarray[Any, np.dtype[np.bool_]]:

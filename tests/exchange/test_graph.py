@@ -17,9 +17,9 @@ from supplychain.exchange.geojson import middles, site_features
 from supplychain.exchange.graph import nodes_and_edges, to_graph, write_graph
 from supplychain.exchange.mapping import bundled
 from supplychain.exchange.template import start
-from supplychain.facts.content import content_hash
 from supplychain.facts.package import Package, read_package, write_package
 from supplychain.network import SupplyNetwork
+from tests.facts.content import content_hash
 
 
 @pytest.fixture(scope="module")

@@ -11,9 +11,9 @@ from supplychain.case import Case
 from supplychain.cli import run
 from supplychain.errors import UsageError
 from supplychain.exchange.template import start
-from supplychain.facts.content import content_hash
 from supplychain.facts.package import read_package
 from supplychain.facts.schema import schema
+from tests.facts.content import content_hash
 
 
 def test_folder_and_workbook_say_the_same_and_pass_strictly(tmp_path: Path) -> None:

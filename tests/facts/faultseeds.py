@@ -8,9 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from supplychain.errors import Problem
-from supplychain.facts.content import content_hash
 from supplychain.facts.package import Package, read_package
 from supplychain.facts.schema import Column, schema
+from tests.facts.content import content_hash
 from tests.facts.faultmodel import DESCRIPTOR, Seed, Sheet
 
 

@@ -18,9 +18,9 @@ from small_package import TABLES, refused, write
 from supplychain.errors import Problems
 from supplychain.facts import child, folder
 from supplychain.facts.child import Job, read_apart
-from supplychain.facts.content import content_hash
 from supplychain.facts.package import read_package, write_package
 from supplychain.facts.parquetfile import read_parquet
+from tests.facts.content import content_hash
 
 
 def parquet(**columns: list[object]) -> bytes:

@@ -10,10 +10,10 @@ from small_package import refused
 
 from supplychain.cli import run
 from supplychain.errors import Problem, UsageError
-from supplychain.facts.content import content_hash
 from supplychain.facts.faultpage import fault_page
 from supplychain.facts.mend import mend, write_mended
 from supplychain.facts.package import read_package
+from tests.facts.content import content_hash
 
 MENDABLE = [
     ("items", ("item,name,tier", "Item, Name ,TIER")),
