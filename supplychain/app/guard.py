@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+import json
 import logging
 import re
 import secrets
@@ -165,8 +166,7 @@ class Guard:
             if cookie is not None:
                 await _answer(headed, 303, "", [(b"location", b"/"), (b"set-cookie", self._set(cookie))])
                 return
-            if not self._known(scope):
-                raise Refused(403, texts.say("gate.no_cookie"))
+            self._let_in(scope)
             await self._app(scope, await self._read(scope, receive), headed)
         except Refused as refused:
             if not began:
@@ -189,11 +189,17 @@ class Guard:
         must = scope["type"] == "websocket" or method == "POST"
         if (must and not origins) or any(origin.lower() != f"http://{hosts[0].lower()}" for origin in origins):
             raise Refused(403, texts.say("gate.origin"))
-        if not self._requests.take():
-            raise Refused(429, texts.say("gate.busy"))
         raw = scope.get("raw_path") or scope["path"].encode()
         if _ENCODED.search(raw.split(b"?")[0]):
             raise Refused(404, texts.say("gate.missing"))
+
+    def _let_in(self, scope: Scope) -> None:
+        """Refuse who has no cookie, then who asks too much. In this order: what strangers ask, such as the pictures of
+        a page elsewhere, is refused at once and never counts against the person's own page."""
+        if not self._known(scope):
+            raise Refused(403, texts.say("gate.no_cookie"))
+        if not self._requests.take():
+            raise Refused(429, texts.say("gate.busy"))
 
     def _exchange(self, scope: Scope) -> str | None:
         """Return a new cookie for a good token in the address of the first page; refuse a used or wrong one."""
@@ -255,8 +261,7 @@ class Guard:
     async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
             self._admit(scope)
-            if not self._known(scope):
-                raise Refused(403, texts.say("gate.no_cookie"))
+            self._let_in(scope)
             if scope["path"] != "/websocket/":
                 raise Refused(404, texts.say("gate.missing"))
             if self._sockets >= self._most_sockets:
@@ -273,17 +278,34 @@ class Guard:
             self._sockets -= 1
 
     def _paced(self, receive: Receive) -> Receive:
-        """Return ``receive`` that ends the connection of a page that floods us."""
+        """Return ``receive`` that ends the connection of a page that floods us, or does not speak as our page does."""
         bucket = Bucket(*self._messages)
+        wanted = "init"
 
         async def paced() -> Message:
+            nonlocal wanted
             message = await receive()
-            if message["type"] == "websocket.receive" and not bucket.take():
+            if message["type"] != "websocket.receive":
+                return message
+            if not bucket.take():
                 LOG.error("a page sent too many messages; its connection was ended")
-                return {"type": "websocket.disconnect", "code": 1008, "reason": ""}
-            return message
+            elif not _says(message, wanted):
+                LOG.error("a page sent what no page of ours sends; its connection was ended")
+            else:
+                wanted = "update"
+                return message
+            return {"type": "websocket.disconnect", "code": 1008, "reason": ""}
 
         return paced
+
+
+def _says(message: Message, method: str) -> bool:
+    """Is this a text of JSON that calls the method on some data?"""
+    try:
+        said = json.loads(message.get("text") or "")
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(said, dict) and said.get("method") == method and isinstance(said.get("data"), dict)
 
 
 def where(error: BaseException) -> str:

@@ -283,15 +283,41 @@ def test_sockets_open_and_are_counted(running):
 
 
 def test_a_flood_of_messages_ends_the_socket(running):
+    assert _heard(running, '{"method": "init", "data": {}}', *['{"method": "update", "data": {}}'] * 7) == 5
+
+
+@pytest.mark.parametrize(
+    "messages",
+    [
+        ("",),
+        ("no JSON",),
+        ("[" * 100,),
+        ('{"method": "init"}',),
+        ('{"method": "update", "data": {}}',),
+        ('{"method": "uploadInit", "data": {}}',),
+    ],
+)
+def test_what_no_page_of_ours_says_ends_the_socket(running, caplog, messages):
+    assert _heard(running, *messages) == 0
+    assert "no page of ours" in caplog.text
+    assert "Traceback" not in caplog.text
+
+
+def test_a_page_cannot_begin_twice(running):
+    assert _heard(running, *['{"method": "init", "data": {}}'] * 2) == 1
+
+
+def _heard(running, *messages: str) -> int:
+    """How many of the messages reached the application before it ended the socket."""
     one, status = running.knock()
     assert status == 101
     with one:
-        for _ in range(8):
-            one.sendall(b"\x81\x80\x00\x00\x00\x00")  # an empty masked text frame
+        for message in messages:  # a text frame under the mask of zeros
+            one.sendall(bytes([0x81, 0x80 + len(message), 0, 0, 0, 0]) + message.encode())
         heard = b""
         while chunk := one.recv(4096):
             heard += chunk
-    assert heard.count(b"heard") == 5
+    return heard.count(b"heard")
 
 
 def test_a_flood_of_requests_is_told_to_wait():
@@ -307,3 +333,9 @@ def test_too_many_requests_get_429(running, monkeypatch):
     assert running.get("/")[0] == 200
     status, headers, _ = running.get("/")
     assert (status, headers["retry-after"]) == (429, "2")
+
+
+def test_what_strangers_ask_does_not_count_against_the_page(running, monkeypatch):
+    monkeypatch.setattr(running.guard, "_requests", Bucket(1, 0.001))
+    assert [running.get("/", cookie=None)[0] for _ in range(5)] == [403] * 5
+    assert running.get("/")[0] == 200
