@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
 
 from supplychain.app import texts
@@ -128,6 +129,20 @@ def action(do: str, given: Mapping[str, Any]) -> dict[str, Any]:
     if do == "impose":
         made["control"] = "user." + "-".join([made["imposing"].lower(), made["policy"], *made["items"]])[:120]
     return made
+
+
+@contextmanager
+def asked(title: str, labels: Mapping[str, str]) -> Iterator[None]:
+    """Within it, a problem that is found names the form and the field that were answered (``labels``: field by key),
+    not the place in the scenario's file that the answer would have had."""
+    try:
+        yield
+    except InputError as error:
+        problems = []
+        for problem in error.problems:
+            label = next((told for key, told in labels.items() if f".{problem.column}".endswith(f".{key}")), "")
+            problems.append(replace(problem, file=title, column=label))
+        raise InputError(problems, error.warnings) from None
 
 
 def _value(field: Field, answer: str) -> Any:

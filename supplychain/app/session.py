@@ -53,6 +53,12 @@ class Shared:
     quick: Jobs
     slow: Jobs
     live: dict[str, Live] = field(default_factory=dict)
+    left: dict[str, Desk] = field(default_factory=dict)  # what pages that were closed showed last, by session
+
+    def shown(self, session: str) -> Desk | None:
+        """Return what a page shows, or showed last; a page that is loaded again may come before its end is known."""
+        live = self.live.get(session)
+        return live.desk if live else self.left.get(session)
 
 
 @dataclass(frozen=True)
@@ -114,6 +120,8 @@ class Live:
                 return state.read(desk, event.data, event.name, self.workspace(desk.work))
             if event.get("do") == "package":
                 return self._package(desk, str(event.get("value", "")))
+            if event.get("do") == "resume":
+                return state.resumed(desk, self.shared.shown(str(event.get("session", ""))))
             return state.handle(desk, event, self.workspace(desk.work))
         except Exception as error:
             LOG.error("event failed: %s", where(error))
@@ -325,6 +333,7 @@ class Live:
         """The page was closed: nothing more runs for it."""
         for task in list(self.tasks):
             task.cancel()
+        _remember(self.shared.left, self.session.id, state.left(self.desk))
         self.own = {}
         if self.folder is not None:
             self.folder.cleanup()

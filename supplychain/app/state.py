@@ -17,6 +17,8 @@ TABS: Final = ("overview", "chokes", "network", "map", "plan", "compare", "scena
 MOST_DRAFTS: Final = 4
 _UNDOS: Final = 200
 MEASURES: Final = ("in_force", "at_leave")
+FIRST_DAY: Final = "2000-01-01"  # that may be looked at
+LAST_DAY: Final = "2100-12-31"
 _SAFE: Final = re.compile(r"[^\w .,:;()/+&'\"-]", re.UNICODE)
 
 Event = Mapping[str, Any]
@@ -108,10 +110,10 @@ def _fields(event: Event) -> dict[str, Any]:
 
 
 def _number(event: Event, key: str) -> int:
-    text = _text(event, key, 12)
-    if not text.lstrip("-").isdigit():
-        raise UsageError(texts.say("fault.event"))
-    return int(text)
+    try:
+        return int(_text(event, key, 12))
+    except ValueError:
+        raise UsageError(texts.say("fault.event")) from None
 
 
 # Setup
@@ -126,11 +128,13 @@ def _setup(desk: Desk, event: Event, workspace: Workspace) -> Desk:
     names = [chosen] if isinstance(chosen, str) else list(chosen)
     products = tuple(sorted(str(name) for name in names if name in known)) if buyer == setup.buyer else ()
     on = str(given.get("on", setup.on))[:10]
-    if set(products) == known:
+    if on != setup.on and not FIRST_DAY <= on <= LAST_DAY:
+        raise UsageError(texts.say("form.day", day=repr(on), first=FIRST_DAY, last=LAST_DAY))
+    every = setup.with_(buyer=buyer, products=(), on=on)
+    case = workspace.case(every)  # refuses what is unknown
+    if products == case.products:
         products = ()  # all: the same case, however it was chosen
-    after = setup.with_(buyer=buyer, products=products, on=on)
-    case = workspace.case(after)  # refuses what is unknown
-    after = after.with_(on=case.on.isoformat())
+    after = every.with_(products=products, on=case.on.isoformat())
     return desk.did(replace(desk.work, setup=after), texts.say("told.setup", buyer=buyer, on=on))
 
 
@@ -142,6 +146,28 @@ def turned(desk: Desk, network: Path | None, workspace: Workspace) -> Desk:
     after = replace(setup, network=network, buyer=buyer, products=())
     case = workspace.case(after)
     return desk.did(replace(desk.work, setup=after), texts.say("told.setup", buyer=case.buyer, on=after.on))
+
+
+def resumed(desk: Desk, before: Desk | None) -> Desk:
+    """Return a fresh page as another one was when it was left. A workbook that was opened there went with it: what was
+    done under it is left out, its scenarios are kept."""
+    if before is None:
+        return desk
+    here = desk.work.setup
+
+    def held(works: tuple[Work, ...]) -> tuple[Work, ...]:
+        return tuple(work for work in works if work.setup.network == here.network)
+
+    found = left(before)
+    if found.work.setup.network == here.network:
+        return replace(found, past=held(found.past), future=held(found.future), told=texts.say("told.resumed"))
+    told = texts.say("told.workbook")
+    return replace(desk, work=replace(found.work, setup=here), tab=found.tab, notice=Notice("note", told), told=told)
+
+
+def left(desk: Desk) -> Desk:
+    """Return what of a page is worth going on with: no message, nothing half asked for."""
+    return replace(desk, asked=(), notice=None, told="", focus="", plan=False, pack="")
 
 
 # The draft
@@ -170,8 +196,10 @@ def pairs(setup: Setup, workspace: Workspace) -> dict[tuple[str, str], dict[str,
 
 def _add(desk: Desk, event: Event, workspace: Workspace) -> Desk:
     made = forms.action(_text(event, "kind", 20), _fields(event))
-    draft = desk.work.draft.with_action(made)
-    workspace.applied(desk.work.setup, draft)  # refuses names that the data do not have
+    form = forms.BY_WORD[made["do"]]
+    with forms.asked(form.title, {field.key: field.label for field in form.fields}):
+        draft = desk.work.draft.with_action(made)
+        workspace.applied(desk.work.setup, draft)  # refuses names that the data do not have
     return desk.did(desk.work.edited(draft), texts.say("told.added", what=texts.say(f"form.{made['do']}")))
 
 
@@ -189,8 +217,9 @@ def _assume(desk: Desk, event: Event, workspace: Workspace) -> Desk:
             value = float(answer.replace(",", "."))
         except ValueError:
             value = answer
-    draft = desk.work.draft.with_assumption(name, value)
-    workspace.applied(desk.work.setup, draft)
+    with forms.asked(texts.say("form.assume"), {name: name}):
+        draft = desk.work.draft.with_assumption(name, value)
+        workspace.applied(desk.work.setup, draft)
     return desk.did(desk.work.edited(draft), texts.say("told.assumed", name=name))
 
 
@@ -206,7 +235,8 @@ def _limit(desk: Desk, event: Event, workspace: Workspace) -> Desk:
             value = int(number) if number.is_integer() else number
         except ValueError:
             value = answer
-    draft = desk.work.draft.with_limit(name, value)
+    with forms.asked(texts.say("form.limit"), {name: texts.TEXTS.get(f"limit.{name}", name)}):
+        draft = desk.work.draft.with_limit(name, value)
     return desk.did(desk.work.edited(draft), texts.say("told.limited", name=name))
 
 

@@ -48,8 +48,9 @@ TEXTS: Final[dict[str, str]] = {
     "noscript": "The application needs JavaScript, which comes from this machine only.",
     "lost.title": "The connection has ended",
     "lost.words": (
-        "The application was stopped, or this page was idle for too long. Scenarios that were not saved are gone. "
-        "If it is still running, reload this page; if not, start it again with: supplychain app"
+        "The application was stopped, or this page was idle for too long. If it is still running, reload this page: "
+        "your scenarios are kept. If not, start it again with: supplychain app. Scenarios that were not saved are then "
+        "gone."
     ),
     "lost.button": "Reload",
     "head.buyer": "Buyer",
@@ -125,6 +126,7 @@ TEXTS: Final[dict[str, str]] = {
     "add.load": "Load",
     "add.button": "Add",
     "form.missing": "an answer is wanted here",
+    "form.day": "{day} is no day that can be looked at here: from {first} to {last}.",
     "form.number": "a number is wanted here",
     "form.outage": "Outage",
     "form.outage.hint": (
@@ -447,6 +449,8 @@ TEXTS: Final[dict[str, str]] = {
     "told.removed": "Removed {title}.",
     "told.named": "Renamed.",
     "told.nothing": "Nothing to undo or redo.",
+    "told.resumed": "As this page was before it was loaded again.",
+    "told.workbook": "Your scenarios are kept; the workbook that was open has to be opened again.",
     "told.undone": "Undone.",
     "told.redone": "Done again.",
     "told.planning": "Solving.",

@@ -112,10 +112,9 @@ class Workspace:
 
         def make() -> Case:
             base = self.base
-            given = setup.products or None
-            if (setup.buyer, setup.on) == (base.buyer, base.on.isoformat()) and given in (None, base.products):
-                return base
-            return Case.make(base.network, base.book, setup.buyer, given, setup.on, base.assumptions)
+            case = Case.make(base.network, base.book, setup.buyer, setup.products or None, setup.on, base.assumptions)
+            asked, loaded = ((one.buyer, one.products, one.on) for one in (case, base))
+            return base if asked == loaded else case  # what was computed of the first case stays
 
         return self.kept("case", (setup.buyer, setup.products, setup.on), make)
 
@@ -142,10 +141,12 @@ class Workspace:
         ]
 
     def products(self, buyer: str) -> list[tuple[str, str]]:
-        """What a buyer may want, as (item, label): what its plants need; for a country all end products."""
+        """What a buyer may want, as (item, label): what its plants need; for a country all end products. What the
+        command asked of the first case is among it, end product or not."""
         network = self.base.network
         own = network.plants.loc[network.plants["buyer"] == buyer, "item"]
         items = sorted(set(own)) if len(own) else list(network.end_products)
+        items += [item for item in self.base.products if buyer == self.base.buyer and item not in items]
         names = network.items.set_index("item")["name"]
         return [(item, str(names.get(item) or item)) for item in items]
 

@@ -353,6 +353,52 @@ def test_two_tabs_are_two_sessions(window: Window, context: sync_api.BrowserCont
     assert window.page.is_checked(SWITCH) is True
 
 
+def test_a_date_that_is_typed_is_one_step_and_a_wrong_one_is_set_back(window: Window) -> None:
+    window.page.focus("#on")
+    window.page.keyboard.type("03152024", delay=20)  # years 0002, 0020 and 0202 on the way
+    window.settle()
+    assert "15\N{NO-BREAK SPACE}Mar\N{NO-BREAK SPACE}2024" in window.text("#head")
+    window.click("#undo")
+    assert window.page.input_value("#on") == "2026-11-01"
+    window.page.fill("#on", "1999-12-31")
+    window.page.focus("#undo")
+    window.settle()
+    assert "1999-12-31" in window.text("#notice")
+    assert window.page.input_value("#on") == "2026-11-01"
+
+
+def test_no_product_chosen_is_all_and_the_boxes_say_so(window: Window) -> None:
+    window.page.click("#products > summary")
+    window.page.locator("#product-list input:checked").uncheck()
+    window.settle()
+    boxes = window.page.locator("#product-list input")
+    assert boxes.evaluate_all("boxes => boxes.every(box => box.checked)")
+    assert boxes.count() > 1
+    assert f"{boxes.count()} of {boxes.count()}" in window.text("#products > summary")
+
+
+def test_a_page_that_is_loaded_again_goes_on(window: Window) -> None:
+    window.click(SWITCH)
+    window.click("text=Copy")
+    window.tab("compare")
+    before = window.text("#body")
+    window.page.reload()
+    window.page.wait_for_selector("html[data-ready]")
+    window.settle()
+    assert window.text("#body") == before
+    window.click("#undo")
+    assert "copy" not in window.text("#slots")
+    assert "Netherlands" in window.text("#changes")
+
+
+def test_the_keyboard_goes_on_beside_what_was_removed(window: Window) -> None:
+    window.click(SWITCH)
+    window.page.focus("#changes .acts button")
+    window.page.keyboard.press("Enter")
+    window.settle()
+    assert window.page.evaluate("document.activeElement.id") == "changes"
+
+
 def test_a_plan_and_its_quota_file(window: Window, tmp_path: Path) -> None:
     window.tab("plan")
     assert "Press Re-optimise" in window.text("#body")
@@ -404,7 +450,7 @@ def _grave(window: Window, where: str, part: dict[str, list[list[str]]]) -> list
 _GRAVE = ("serious", "critical")
 
 
-@pytest.mark.parametrize("width", [1280, 768])
+@pytest.mark.parametrize("width", [1280, 768, 320])
 def test_narrow_screens_do_not_scroll_sideways(window: Window, width: int) -> None:
     window.page.set_viewport_size({"width": width, "height": 900})
     for tab in TABS:

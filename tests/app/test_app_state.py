@@ -7,6 +7,7 @@ import json
 import sys
 import threading
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -63,6 +64,8 @@ def test_a_switch_is_a_join_or_a_leave_and_switching_back_leaves_nothing(desk: D
         {"do": "policy", "value": "/etc/passwd"},
         {"do": "setup", "fields": {"buyer": "<script>", "on": "2026-11-01"}},
         {"do": "setup", "fields": {"buyer": "IND", "on": "soon"}},
+        {"do": "setup", "fields": {"buyer": "IND", "on": "0202-11-01"}},
+        {"do": "slot", "at": "\N{SUPERSCRIPT TWO}"},
         {"do": "focus", "item": "no-such-item"},
         {"do": "slot-name", "fields": {"title": "  "}},
     ],
@@ -216,3 +219,43 @@ def test_a_job_whose_page_was_closed_before_its_turn_never_runs() -> None:
 
     assert asyncio.run(pages()) == "done"
     assert ran == ["open"]
+
+
+def test_all_products_are_all_whatever_the_command_began_with(desk: Desk, workspace: Workspace) -> None:
+    every = [item for item, _ in workspace.products("IND")]
+    for chosen in (every, []):
+        after = handle(desk, {"do": "setup", "fields": {"products": chosen}}, workspace).work.setup
+        assert after.products == ()
+        assert sorted(workspace.case(after).products) == sorted(every)
+    assert workspace.case(SETUP) is workspace.base
+
+
+def test_a_product_of_the_command_that_is_no_end_product_stays_chosen() -> None:
+    setup = Setup(buyer="IND", products=("gallium-primary",))
+    own = Workspace.load(setup)
+    assert "gallium-primary" in dict(own.products("IND"))
+    fields = {"products": ["gallium-primary"], "on": "2026-10-01"}
+    after = handle(Desk(Work(setup, (Draft(),))), {"do": "setup", "fields": fields}, own).work.setup
+    assert after == setup.with_(on="2026-10-01")
+
+
+def test_what_is_wrong_with_an_answer_names_the_field_that_was_asked(desk: Desk, workspace: Workspace) -> None:
+    event = {"do": "add", "kind": "outage", "fields": {"items": "no-such-item", "sites": "TWN"}}
+    after = handle(desk, event, workspace)
+    assert after.notice is not None
+    assert after.notice.lines[0].startswith(f"{texts.say('form.outage')}, column {texts.say('field.items')}: ")
+    limited = handle(desk, {"do": "limit", "fields": {"name": "caps.supplier", "value": "7"}}, workspace)
+    assert limited.notice is not None
+    assert texts.say("limit.caps.supplier") in limited.notice.lines[0]
+
+
+def test_a_page_goes_on_with_what_another_showed_last(desk: Desk, workspace: Workspace) -> None:
+    event = {"do": "toggle", "regime": "w1-iec", "state": "KOR"}
+    before = replace(handle(desk, event, workspace), asked=("{}",), plan=True)
+    after = state.resumed(desk, before)
+    assert (after.work, after.past, after.asked, after.plan) == (before.work, before.past, (), False)
+    assert state.resumed(desk, None) == desk
+    away = replace(before, work=replace(before.work, setup=SETUP.with_(network=Path("mine.xlsx"))))
+    after = state.resumed(desk, away)
+    assert (after.work.setup, after.work.drafts) == (SETUP, before.work.drafts)
+    assert after.notice is not None

@@ -5,6 +5,8 @@
   const LARGEST = { scenario: 1e6, network: 16e6 }; // bytes; the server holds the same limits
   const PEEK = 80; // milliseconds that a switch is pointed at before it is measured ahead
   const SLOW = 180; // milliseconds without an answer before the page says that it is working
+  const TYPING = 400; // milliseconds without another change before a date that is being typed counts
+  const SESSION = "supplychain-session"; // where a tab remembers which session it showed last
   const root = document.documentElement;
   let counter = 0;
   let sending = [];
@@ -47,7 +49,19 @@
         element.removeAttribute("data-waiting");
         element.removeAttribute("aria-disabled");
       });
+      restore();
     }
+  }
+
+  // Fields whose change is an event show what the server last told: what it refused, or took for the same, is not left
+  // standing as if it held. A field that is being typed in is left alone until it is left.
+  function restore() {
+    document.querySelectorAll("form[data-live] [name], input[data-do], select[data-do]").forEach((field) => {
+      if (field === document.activeElement && !field.matches("select, [type=checkbox]")) return;
+      if (field.type === "checkbox") field.checked = field.defaultChecked;
+      else if (field.tagName === "INPUT") field.value = field.defaultValue;
+      else for (const option of field.options) option.selected = option.defaultSelected;
+    });
   }
 
   function described(element) {
@@ -98,13 +112,37 @@
   document.addEventListener("change", (happening) => {
     const element = happening.target;
     if (element.matches("input[type=file][data-upload]")) return upload(element);
-    const form = element.closest("form[data-live]");
-    if (form) return void send(Object.assign(described(form), { fields: fields(form) }));
+    if (element.matches("form[data-live] [name]")) return live(element);
     if (!element.matches("[data-do]")) return undefined;
     const event = described(element);
     event.value = element.type === "checkbox" ? element.checked : element.value;
     send(event);
     return undefined;
+  });
+
+  let typed = null; // the timer of a date that is being typed: a browser tells of every digit
+
+  function live(field) {
+    clearTimeout(typed);
+    typed = null;
+    if (!field.validity.valid) {
+      if (!sending.length) root.removeAttribute("data-pending");
+    } else if (field.type === "date") {
+      root.setAttribute("data-pending", "1");
+      typed = setTimeout(() => decided(field.form), TYPING);
+    } else decided(field.form);
+  }
+
+  function decided(form) {
+    clearTimeout(typed);
+    typed = null;
+    send(Object.assign(described(form), { fields: fields(form) }));
+  }
+
+  document.addEventListener("focusout", (happening) => {
+    const field = happening.target;
+    if (!field.matches("form[data-live] [name]")) return;
+    if (typed !== null || !field.validity.valid) decided(field.form); // the server says what is wrong with it
   });
 
   document.addEventListener("submit", (happening) => {
@@ -294,11 +332,16 @@
   }
 
   function receive(message) {
+    const focused = document.activeElement;
+    const home = focused.closest(".block, #slots, #body, #explain");
     for (const [id, html] of Object.entries(message.parts || {})) patch(id, html);
     for (const [id, value] of Object.entries(message.set || {})) {
       const element = byId(id);
-      if (element) Object.assign(element, value);
+      if (!element) continue;
+      Object.assign(element, value);
+      if ("checked" in value) element.defaultChecked = value.checked;
     }
+    if (!focused.isConnected) refocus(home);
     document.querySelectorAll("[data-filter]").forEach((box) => box.value && filter(box));
     if (message.title) document.title = message.title;
     if (message.tab) byId("body").setAttribute("aria-labelledby", `tab-${message.tab}`);
@@ -311,9 +354,24 @@
     }
     if (!app.ready) {
       app.ready = true;
+      resume();
       root.setAttribute("data-ready", "1");
     }
     answered(message.n || 0);
+  }
+
+  // What had the focus is gone, such as the button of a line that was removed: the keyboard goes on beside it.
+  function refocus(home) {
+    const place = home && home.childElementCount ? home : byId("main");
+    place.setAttribute("tabindex", place.getAttribute("tabindex") || "-1");
+    place.focus({ preventScroll: true });
+  }
+
+  // A page that is loaded again in the same tab goes on with what it showed.
+  function resume() {
+    const before = window.sessionStorage.getItem(SESSION);
+    window.sessionStorage.setItem(SESSION, window.Shiny.shinyapp.config.sessionId);
+    if (before) send({ do: "resume", session: before });
   }
 
   function tell(words) {
@@ -352,7 +410,9 @@
   });
   window.jQuery(document).on("shiny:disconnected", () => {
     root.removeAttribute("data-slow");
-    byId("lost").hidden = false;
+    const lost = byId("lost");
+    lost.hidden = false;
+    for (const other of document.body.children) other.inert = other !== lost; // nothing behind it answers any more
     byId("lost-button").focus();
   });
   document.addEventListener("click", (happening) => {

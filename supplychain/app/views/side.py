@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pandas as pd
 
 from supplychain.app import forms, texts
-from supplychain.app.state import pairs
+from supplychain.app.state import FIRST_DAY, LAST_DAY, pairs
 from supplychain.app.views.render import part, rows
 from supplychain.facts.countries import countries
 from supplychain.report.language import ENGLISH
@@ -54,6 +54,8 @@ def setup(desk: Desk, workspace: Workspace, packages: Sequence[tuple[str, str]])
             buyers=workspace.buyers,
             products=[{"item": item, "name": name, "chosen": item in chosen} for item, name in offered],
             chosen=len(chosen),
+            first_day=FIRST_DAY,
+            last_day=LAST_DAY,
         )
 
     return str(workspace.kept("page of setup", (now.buyer, now.products, now.on, tuple(packages)), make))
