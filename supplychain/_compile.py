@@ -114,7 +114,7 @@ def _whole(network: SupplyNetwork, extra_places: Sequence[str]) -> _Whole:
         places=places,
         organisations=organisations,
         node_id=np.concatenate(
-            [supplies["supply"].to_numpy(object), "unattributed:" + items[rest].to_numpy(object), "plant:" + plant_id]
+            [supplies["supply"].to_numpy(object), nw.UNATTRIBUTED + items[rest].to_numpy(object), "plant:" + plant_id]
         ),
         node_kind=np.repeat(np.array([nw.SUPPLY, nw.REMAINDER, nw.PLANT], np.int8), sizes),
         node_item=node_item,

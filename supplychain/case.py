@@ -22,6 +22,7 @@ from supplychain.locate import datasets
 from supplychain.network import PLANT, Compiled, Flags, SupplyNetwork
 from supplychain.regimes import Determinations, RegimeBook
 from supplychain.regimes.coverage import PREFIX
+from supplychain.regimes.law import LEAVE, REFUSED
 from supplychain.shocks import Bound, Shocks, flows_lost
 
 if TYPE_CHECKING:
@@ -30,8 +31,6 @@ if TYPE_CHECKING:
     from supplychain.sourcing.plan import Plan
 
 ILLUSTRATIVE: Final = "illustrative"
-_DENIED = ("presumption-of-denial", "embargo")
-_LEAVE = ("licence", "prohibited")
 
 
 @dataclass(frozen=True, eq=False)
@@ -284,7 +283,7 @@ class Case:
     def _leave(self) -> pd.DataFrame:
         """Controls under which a flow needs leave, by flow and control; those on an unstated end use left out."""
         applied = self.determinations.applied
-        keep = applied["status"].isin(_LEAVE) & ~applied["conditional"] & (applied["imposing"] != "")
+        keep = applied["status"].isin(LEAVE) & ~applied["conditional"] & (applied["imposing"] != "")
         found = applied.loc[keep, ["flow", "imposing", "regime", "control", "policy", "status", "certain"]]
         # An exception that may apply makes the need for leave doubtful.
         return found.assign(certain=found["certain"] & (applied.loc[keep, "exception"] == ""))
@@ -399,8 +398,8 @@ def refusals(found: Determinations, nowhere: Flags) -> dict[Bound, tuple[Flags, 
     for bound, level in (("optimistic", "floor"), ("pessimistic", "ceiling")):
         status = np.asarray(found.column(level), dtype=object)
         policy = np.asarray(found.column(f"{level}_policy"), dtype=object)
-        denied = np.asarray((status == "prohibited") | np.isin(policy, _DENIED), dtype=bool)
-        leave = denied | np.isin(status, _LEAVE)
+        denied = np.asarray((status == "prohibited") | np.isin(policy, REFUSED), dtype=bool)
+        leave = denied | np.isin(status, LEAVE)
         if bound == "pessimistic":
             denied, leave = denied & ~unread, leave & ~unread
         told[bound] = denied, leave  # type: ignore[index]

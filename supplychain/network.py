@@ -31,6 +31,9 @@ Flags = npt.NDArray[np.bool_]
 Names = npt.NDArray[np.object_]
 
 UNKNOWN_PLACE: Final = "???"
+NOBODY: Final = "other"  # the organisation of producers of whom nothing is known
+COUNTRY_GROUP: Final = "producers-"  # organisations of this prefix stand for all producers of a country
+UNATTRIBUTED: Final = "unattributed:"  # before the item, the node of what its recorded shares leave
 ROLES: Final = ("consumable", "capital", "knowledge")
 CONSUMABLE, CAPITAL, KNOWLEDGE = range(3)
 IMPORTANT, ESSENTIAL = 1, 2
@@ -284,6 +287,11 @@ class SupplyNetwork:
         rows = self.requirements[["requires", "item", *columns]].to_dict("records")
         graph.add_edges_from((row["requires"], row["item"], {key: row[key] for key in columns}) for row in rows)
         return graph
+
+
+def is_firm(organisation: str) -> bool:
+    """Is this organisation one firm or agency, as far as is known?"""
+    return organisation != NOBODY and not organisation.startswith(COUNTRY_GROUP)
 
 
 def _canonical(table: str, frame: pd.DataFrame | None) -> pd.DataFrame:

@@ -13,10 +13,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from supplychain.network import REMAINDER, SUPPLY, UNKNOWN_PLACE, Compiled, Floats, SupplyNetwork
+from supplychain.network import REMAINDER, SUPPLY, UNKNOWN_PLACE, Compiled, Floats, SupplyNetwork, is_firm
 
-COUNTRY_GROUP: Final = "producers-"  # organisations of this prefix stand for all producers of a country
-NOBODY: Final = "other"  # the organisation of producers of whom nothing is known
 VIEWS: Final = ("organisation", "site", "jurisdiction")
 _TIERS: Final = 24  # tiers a walk upstream may climb; cycles are cut off there
 
@@ -95,8 +93,8 @@ def source_labels(network: SupplyNetwork, compiled: Compiled, view: str) -> tupl
     org = compiled.supply_org.astype(np.int64)
     firms = pd.Series(compiled.organisations, dtype=object)
     if view == "organisation":
-        single = (firms != NOBODY) & ~firms.str.startswith(COUNTRY_GROUP)
-        return np.where((org >= 0) & single.to_numpy(bool)[org], org, -1), list(compiled.organisations)
+        single = firms.map(is_firm).to_numpy(bool)
+        return np.where((org >= 0) & single[org], org, -1), list(compiled.organisations)
     office = firms.map(network.organisations.set_index("organisation")["jurisdiction"]).fillna("").to_numpy(object)
     names = sorted(set(office) - {""})
     code = np.array([names.index(o) if o else -1 for o in office], dtype=np.int64)

@@ -14,9 +14,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
-from supplychain.analysis.concentration import COUNTRY_GROUP, NOBODY
 from supplychain.facts.countries import country, is_country
-from supplychain.network import PLANT, REMAINDER, SUPPLY, Compiled, Flags, SupplyNetwork
+from supplychain.network import NOBODY, PLANT, REMAINDER, SUPPLY, Compiled, Flags, SupplyNetwork, is_firm
 from supplychain.shocks import (
     Bound,
     Shocks,
@@ -57,11 +56,6 @@ def elements(compiled: Compiled, kind: str) -> Shocks:
     if kind != "organisation":
         return shocks
     return shocks.take([b for b, name in enumerate(shocks.names) if is_firm(name)])
-
-
-def is_firm(organisation: str) -> bool:
-    """Is this organisation one firm or agency, as far as is known?"""
-    return organisation != NOBODY and not organisation.startswith(COUNTRY_GROUP)
 
 
 def refuse_items(compiled: Compiled, pairs: Sequence[tuple[str, str]] | None = None) -> Shocks:

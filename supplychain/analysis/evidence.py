@@ -12,14 +12,13 @@ import pandas as pd
 from supplychain.analysis.elements import Members
 from supplychain.network import DAYS_PER_MONTH, SUPPLY, Floats
 from supplychain.regimes import Determinations
+from supplychain.regimes.law import LEAVE, REFUSED
 
 if TYPE_CHECKING:
     from supplychain.case import Case
 
 IEC: Final = "w1-iec"  # the regime "Wassenaar minus one" in the bundled book
 DECIDES, MAY, NOT = "decides", "may decide", "no"
-_DENIED = ("presumption-of-denial", "embargo")
-_LEAVE = ("licence", "prohibited")
 _QUALITIES = ("reported", "derived", "estimate", "assumption")
 _EDGE = 1e-12
 
@@ -55,8 +54,8 @@ def _decided(
     mass = np.bincount(distinct, weight, minlength=len(table)).astype(float)
     mass /= mass.sum() or 1.0
     status, policy = table["status"].to_numpy(object), table["policy"].to_numpy(object)
-    leave = np.isin(status, _LEAVE)
-    denied = leave & ((status == "prohibited") | np.isin(policy, _DENIED))
+    leave = np.isin(status, LEAVE)
+    denied = leave & ((status == "prohibited") | np.isin(policy, REFUSED))
     open_, bound = _settled(status)
     word, by_regime = deciding(status, table["regime"].to_numpy(object), mass, regime)
     told = {

@@ -21,12 +21,12 @@ import numpy.typing as npt
 from scipy import sparse
 from scipy.sparse.csgraph import connected_components
 
-from supplychain.analysis.elements import is_firm, name_of
+from supplychain.analysis.elements import name_of
 from supplychain.analysis.gates import Gate, exact
 from supplychain.analysis.openpsa import FaultTree
 from supplychain.analysis.refusal import pooled
 from supplychain.errors import UsageError
-from supplychain.network import CONSUMABLE, DAYS_PER_MONTH, ESSENTIAL, SUPPLY, Compiled
+from supplychain.network import CONSUMABLE, DAYS_PER_MONTH, ESSENTIAL, SUPPLY, Compiled, is_firm
 
 if TYPE_CHECKING:
     from supplychain.case import Case
@@ -39,7 +39,7 @@ KINDS: dict[str, str] = {
     "site": "site",
 }
 TOP = "cut off"
-NOBODY = "(unknown)"
+UNKNOWN = "(unknown)"
 SHARE_DIGITS = 9  # shares are rounded to this many digits, and add up exactly
 
 
@@ -87,7 +87,7 @@ def fault_tree(
 
 
 def _label(case: Case, by: By, event: str) -> str:
-    if event == NOBODY:
+    if event == UNKNOWN:
         return "unknown supply"
     return name_of(case.network, KINDS.get(by, "supply"), event)[0]
 
@@ -139,8 +139,8 @@ class _Builder:
             name, market, layer = self.todo.pop()
             self.gates[name] = self._lost_market(market, layer)
             self.titles[name] = f"{k.items[k.market_item[market]]} is lost"
-        if self.lose_unknown and NOBODY in {name for gate in self.gates.values() for name in gate.inputs}:
-            self.gates[NOBODY] = Gate("or", tuple(sorted(self.events))) if self.events else Gate("false")
+        if self.lose_unknown and UNKNOWN in {name for gate in self.gates.values() for name in gate.inputs}:
+            self.gates[UNKNOWN] = Gate("or", tuple(sorted(self.events))) if self.events else Gate("false")
         self.gates[TOP] = Gate(joined, tuple(dict.fromkeys(tops)))
         self.titles[TOP] = f"at most {1 - float(self.least):g} of supply is left"
         return self.gates
@@ -183,7 +183,7 @@ class _Builder:
         node = int(k.offer_supply[offer])
         known = self._known(node)
         if not known and self.lose_unknown:
-            return NOBODY
+            return UNKNOWN
         if not known and self.by == "state":
             return self._never()  # supply of unknown place goes on: no state is known to hold it
         events = self._events(offer, node) if known else ()

@@ -30,7 +30,7 @@ from supplychain.analysis.chain import chain_of
 from supplychain.analysis.resourcing import Resourcing
 from supplychain.errors import NoAnswer, UsageError
 from supplychain.linear import LinearModel
-from supplychain.network import CONSUMABLE, DAYS_PER_MONTH, ESSENTIAL, SUPPLY, Compiled, Floats
+from supplychain.network import CONSUMABLE, DAYS_PER_MONTH, ESSENTIAL, SUPPLY, UNKNOWN_PLACE, Compiled, Floats, is_firm
 from supplychain.solve import LiveModel
 
 if TYPE_CHECKING:
@@ -228,7 +228,7 @@ class _View:
         found = []
         for code in np.unique(label[(compiled.supply_kind == SUPPLY) & (label >= 0)]):
             name = names[code]
-            if name in ("other", "???") or name.startswith("producers-"):
+            if name == UNKNOWN_PLACE or not is_firm(name):
                 continue
             found.append((name, np.flatnonzero((label == code) & (compiled.supply_kind == SUPPLY))))
         return found

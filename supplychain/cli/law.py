@@ -215,7 +215,7 @@ def _known(flow: dict[str, str], book: RegimeBook) -> None:
     from supplychain.facts.cells import nearest
     from supplychain.facts.countries import country
     from supplychain.regimes.codes import NOT_LISTS, SHARED_LISTS, list_of
-    from supplychain.regimes.flows import parse_content
+    from supplychain.regimes.flows import UNION, parse_content
 
     lists = sorted({*book.law.lists, *NOT_LISTS, *SHARED_LISTS})
     for code in filter(lambda part: ":" in part, flow["item_codes"].split(";")):
@@ -232,7 +232,7 @@ def _known(flow: dict[str, str], book: RegimeBook) -> None:
     except ValueError as error:
         raise UsageError(f"--content: {error}") from None
     for state in [*states, *filter(None, flow["direct_product"].split(";"))]:
-        if state not in ("none", "EUU"):
+        if state not in ("none", UNION):
             country(state)
 
 

@@ -146,10 +146,11 @@ def _states(text: str | None) -> list[str]:
     """Return the codes in "USA,JPN"; a word that is no country code is a usage error."""
     from supplychain.errors import UsageError
     from supplychain.facts.countries import is_country
+    from supplychain.regimes.flows import UNION
 
     codes = [code.strip().upper() for code in (text or "").split(",") if code.strip()]
     for code in codes:
-        if not is_country(code) and code != "EUU":
+        if not is_country(code) and code != UNION:
             raise UsageError(f"{code!r} is not an ISO 3166-1 alpha-3 code, such as IND")
     return codes
 

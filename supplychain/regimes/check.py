@@ -17,13 +17,14 @@ from supplychain.errors import Problems
 from supplychain.facts.countries import countries, likely_code
 from supplychain.regimes import destinations, reach
 from supplychain.regimes.codes import NOT_LISTS, SHARED_LISTS
+from supplychain.regimes.flows import UNION
 
 Rows = npt.NDArray[np.int64]
 OWNED = 0.5  # 15 CFR 744.11(a)(1): owned 50 percent or more by listed parties, together
 TRUTH = "the regime book's grammar (docs/law.md)"
-_BESIDE = frozenset({"EUU", "XKX"})
+_BESIDE = frozenset({UNION, "XKX"})
 _ASSIGNED = re.compile("ZZ[A-Z]")  # codes that the standard leaves to its users, for states of a scenario
-_SHORT = {"USA": "US", "CHN": "CN", "EUU": "EU"}  # lists that go by two letters; all others by the state's code
+_SHORT = {"USA": "US", "CHN": "CN", UNION: "EU"}  # lists that go by two letters; all others by the state's code
 
 
 def check_book(tables: Mapping[str, pd.DataFrame], descriptor: Mapping[str, Any]) -> None:

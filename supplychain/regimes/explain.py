@@ -11,12 +11,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from supplychain.network import UNKNOWN_PLACE
 from supplychain.regimes import destinations, reach
 from supplychain.regimes.book import RegimeBook
 from supplychain.regimes.codes import CONDITIONAL, EVERYTHING, MAYBE, NO, YES, normal, relation
 from supplychain.regimes.coverage import PREFIX
 from supplychain.regimes.evaluate import UNHELD, Buyers, Clauses, Content, Frame, Item, Sellers, clauses, read_item
-from supplychain.regimes.flows import UNKNOWN_PLACE, Flows, read_flows
+from supplychain.regimes.flows import Flows, read_flows
 from supplychain.regimes.law import TIGHTER, Rule
 from supplychain.regimes.words import BREAK, listed, placed
 

@@ -15,6 +15,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from supplychain.errors import Problems, UsageError
+from supplychain.network import UNKNOWN_PLACE
 
 Ints = npt.NDArray[np.int64]
 Codes = npt.NDArray[np.intp]
@@ -33,7 +34,6 @@ COLUMNS = (
     "end_party_head_office",
 )
 _PLACES = ("origin", "head_office", "parent", "destination", "end_party_head_office")
-UNKNOWN_PLACE = "???"
 UNION = "EUU"  # the European Union as imposing power; its territory is the group EU
 _SPARSE = 64  # how many times more possible than actual codes a table of all possible ones may hold
 

@@ -60,6 +60,8 @@ POLICIES = (
     "presumption-of-denial",
     "embargo",
 )
+LEAVE = ("licence", "prohibited")  # statuses of what needs leave, or would be refused it
+REFUSED = ("presumption-of-denial", "embargo")  # policies under which leave is refused
 # Statuses that differ only within one class do not make an answer indeterminate.
 CLASSES = (0, 0, 1, 2, 2, 2, 3)
 

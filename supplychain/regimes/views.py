@@ -15,7 +15,7 @@ from supplychain.errors import UsageError
 from supplychain.facts.countries import likely_code
 from supplychain.regimes.book import RegimeBook
 from supplychain.regimes.determinations import Determinations
-from supplychain.regimes.flows import REQUIRED
+from supplychain.regimes.flows import REQUIRED, UNION
 from supplychain.regimes.law import POLICIES, STATUSES
 
 if TYPE_CHECKING:
@@ -122,7 +122,7 @@ def every_flow(network: SupplyNetwork, book: RegimeBook) -> pd.DataFrame:
         network.items[["item", "control_codes", "category", "hs6"]], on="item"
     )
     supplies = supplies.merge(network.organisations[["organisation", "jurisdiction"]], on="organisation", how="left")
-    places = sorted(set(book.tables["jurisdictions"]["jurisdiction"]) - {"EUU"})
+    places = sorted(set(book.tables["jurisdictions"]["jurisdiction"]) - {UNION})
     found = supplies.merge(pd.DataFrame({"destination": places}), how="cross")
     found = found.rename(
         columns={

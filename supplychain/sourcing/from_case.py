@@ -13,13 +13,12 @@ import pandas as pd
 from supplychain.analysis.cascade import cascade
 from supplychain.case import Case
 from supplychain.errors import Problems, UsageError
-from supplychain.network import DAYS_PER_MONTH, Compiled
+from supplychain.network import DAYS_PER_MONTH, Compiled, is_firm
+from supplychain.regimes.law import LEAVE
 from supplychain.shocks import Shocks, refuse_all, refused_by, remove_organisations, states
-from supplychain.sourcing.market import GROUP, OTHERS, Market, read_market
+from supplychain.sourcing.market import Market, read_market
 from supplychain.sourcing.policy import Policy
 from supplychain.sourcing.problem import Floats, Ints, SourcingProblem, Threat, check_problem
-
-LEAVE = ("licence", "prohibited")
 
 
 def problem_from_case(case: Case, policy: Policy) -> SourcingProblem:
@@ -155,7 +154,7 @@ def _threats(case: Case, policy: Policy, offer: Ints) -> tuple[Threat, ...]:
     horizons = tuple(months * (a + 1) for a in range(after))
     own = compiled.offer_supply[offer]
     makers = sorted({compiled.organisations[o] for o in np.unique(compiled.supply_org[own]) if o >= 0})
-    makers = [name for name in makers if name != OTHERS and not name.startswith(GROUP)]
+    makers = [name for name in makers if is_firm(name)]
     everyone, imposing, regimes = states(compiled), case.imposing_states, case.regimes
     lost = {
         "all": [refused_by(compiled, state, "pessimistic") for state in everyone],

@@ -10,11 +10,8 @@ import pandas as pd
 
 from supplychain.assumptions import Assumptions
 from supplychain.errors import Problems
-from supplychain.network import DAYS_PER_MONTH
+from supplychain.network import DAYS_PER_MONTH, NOBODY, UNATTRIBUTED
 from supplychain.sourcing.problem import Flags, Floats, Ints
-
-OTHERS = "other"  # organisation of producers whose names are not known: what is bought there today cannot be raised
-GROUP = "producers-"  # organisations of this prefix stand for all producers of a country
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,9 +54,7 @@ def read_market(
     currency, price, priced = _prices(needs, supplies, need, supply, lane, assumptions, notes)
     today, observed = _today(needs, supplies, need, supply, lane, priced, assumptions)
     bought = np.bincount(supply, today, len(supplies)) > 0
-    unnamed = (supplies["organisation"] == OTHERS).to_numpy() | (
-        supplies["supply"].str.startswith("unattributed:")
-    ).to_numpy()
+    unnamed = (supplies["organisation"] == NOBODY).to_numpy() | _remainder(supplies)
     new = ~bought & ~unnamed
     demand = needs["demand"].to_numpy(float)
     line_capacity = np.where(np.isnan(lane["capacity"]), np.inf, lane["capacity"])
@@ -90,7 +85,7 @@ def read_market(
 
 def _remainder(supplies: pd.DataFrame) -> Flags:
     """Supplies that stand for what recorded shares leave: maker and place unknown."""
-    return np.asarray(supplies["supply"].str.startswith("unattributed:"), dtype=bool)
+    return np.asarray(supplies["supply"].str.startswith(UNATTRIBUTED), dtype=bool)
 
 
 def _number(table: pd.DataFrame, column: str, blank: float = np.nan) -> Floats:

@@ -14,6 +14,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from supplychain.errors import Problems
+from supplychain.regimes.law import REFUSED
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -123,7 +124,7 @@ class SourcingProblem:
     @cached_property
     def closed(self) -> Flags:
         """Lines that are refused on the date: prohibited, embargoed, or denied by presumption."""
-        denied = self.lines["policy"].isin(["presumption-of-denial", "embargo"])
+        denied = self.lines["policy"].isin(REFUSED)
         return (self.lines["status"].eq("prohibited") | denied & self.lines["status"].eq("licence")).to_numpy()
 
     @cached_property

@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from supplychain.facts.countries import is_country
 from supplychain.facts.tomlfile import seen
+from supplychain.regimes.flows import UNION
 
 
 def _day(value: Any) -> Any:
@@ -22,7 +23,7 @@ def _day(value: Any) -> Any:
 
 
 def _state(value: Any) -> Any:
-    if not (isinstance(value, str) and (is_country(value) or value == "EUU")):
+    if not (isinstance(value, str) and (is_country(value) or value == UNION)):
         raise ValueError(f"{value!r} is not a country code of three letters, such as KOR (EUU is the European Union)")
     return value
 

@@ -13,7 +13,7 @@ from scipy import sparse
 
 from supplychain.analysis.memory import Memory, digest
 from supplychain.case import Case
-from supplychain.network import Floats
+from supplychain.network import Floats, is_firm
 from supplychain.shocks import Shocks, refuse_all, remove_items, remove_organisations
 from supplychain.whatif.apply import Applied
 from supplychain.whatif.outlook import need_weights, resourced, short_run
@@ -116,8 +116,7 @@ def _removals(case: Case, kind: str) -> Shocks:
     if kind == "item":
         return remove_items(case.compiled)
     makers = remove_organisations(case.compiled)
-    named = [b for b, name in enumerate(makers.names) if name != "other" and not name.startswith("producers-")]
-    return makers.take(named)
+    return makers.take([b for b, name in enumerate(makers.names) if is_firm(name)])
 
 
 def _beside(shocks: Shocks, own: Floats, rows: np.ndarray) -> Shocks:

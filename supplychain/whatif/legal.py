@@ -21,6 +21,7 @@ from supplychain.errors import Problems
 from supplychain.network import SupplyNetwork
 from supplychain.regimes import RegimeBook
 from supplychain.regimes.codes import SHARED_LISTS, list_of
+from supplychain.regimes.flows import UNION
 from supplychain.whatif import actions as do
 
 ACTING: Final = ("imposing", "member", "named")  # roles of members that count as partners of a joiner
@@ -248,7 +249,7 @@ def _write_in(edit: LawEdit, action: do.Join, start: pd.Timestamp) -> None:
 
 def _scope(states: Iterable[str]) -> str:
     """The destination scope of some states; the European Union is a group of places."""
-    return ";".join(sorted("EU" if state == "EUU" else state for state in states))
+    return ";".join(sorted("EU" if state == UNION else state for state in states))
 
 
 def _named(word: str, action: do.Join) -> str:

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from supplychain.errors import Problems
-from supplychain.network import DAYS_PER_MONTH, REMAINDER, Compiled, Flags, Floats, SupplyNetwork
+from supplychain.network import DAYS_PER_MONTH, REMAINDER, UNKNOWN_PLACE, Compiled, Flags, Floats, SupplyNetwork
 from supplychain.shocks import Bound
 from supplychain.whatif import actions as do
 
@@ -144,7 +144,7 @@ def chosen_nodes(compiled: Compiled, action: do.Action, bound: Bound) -> Flags:
     ):
         if names:
             wanted = np.isin(of, [known.index(name) for name in names if name in known])
-            blank = remainder | (of < 0) | (np.array([*known, ""], object)[of] == "???")
+            blank = remainder | (of < 0) | (np.array([*known, ""], object)[of] == UNKNOWN_PLACE)
             unsure |= keep & blank & ~wanted
             keep &= wanted | (blank & (bound == "pessimistic"))
     if not (action.items or action.supplies):

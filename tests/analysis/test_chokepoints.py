@@ -12,7 +12,7 @@ import pytest
 from supplychain.analysis.cascade import cascade
 from supplychain.analysis.chokepoints import ChokePoints, area_weights, choke_points
 from supplychain.analysis.concentration import concentration, through_tiers
-from supplychain.analysis.elements import elements, is_firm, members, with_unknown
+from supplychain.analysis.elements import elements, members, with_unknown
 from supplychain.analysis.flow import loss_after
 from supplychain.analysis.needs import need_loss, need_weights
 from supplychain.analysis.paths import item_paths
@@ -20,7 +20,7 @@ from supplychain.analysis.refusals import CONTROLLED, MEASURES, SUPPLY, Refusals
 from supplychain.case import Case
 from supplychain.cli import run
 from supplychain.errors import UsageError
-from supplychain.network import SupplyNetwork
+from supplychain.network import SupplyNetwork, is_firm
 
 pytestmark = pytest.mark.xdist_group("chokepoints")  # one worker finds the choke points that these tests read
 
