@@ -11,10 +11,11 @@ import pandas as pd
 from supplychain.analysis.chokepoints import ChokePoints, choke_points
 from supplychain.analysis.exposure import Exposure, exposure
 from supplychain.analysis.needs import need_weights
-from supplychain.errors import NoAnswer, SupplychainError
+from supplychain.errors import InputError, NoAnswer, SupplychainError
 from supplychain.report import cliffs, law, matrix, studies, unknowns
 from supplychain.report.findings import Findings
 from supplychain.report.names import Names
+from supplychain.shocks import Bound, refuse_all
 from supplychain.sourcing.from_case import problem_from_case
 from supplychain.sourcing.plan import Plan, make_plan
 from supplychain.sourcing.policy import load_policy
@@ -227,22 +228,21 @@ def plants(case: Case, shown: Exposure) -> pd.DataFrame:
 def states(case: Case, results: Results) -> pd.DataFrame:
     """Return what each state can withhold at the headline horizon, mean over the buyer's needs.
 
-    Columns: ``state, all_after, all_short_run, all_high, all_unknown`` (it refuses all its supply abroad),
-    ``leave_short_run`` (it refuses only what it controls on the date), ``because, w1``.
+    Columns: ``state, all_after, all_short_run, all_high, all_unknown`` (it refuses all its supply abroad; after
+    re-sourcing only for the first states of the choke points), ``leave_short_run`` (it refuses only what it controls on
+    the date), ``because, w1``. Every state is there whose refusal may cost anything.
     """
     table = results.chokes.table
     rows = table[table["kind"] == "jurisdiction"].rename(columns={"element": "state"})
-    month = f"{HORIZON:g}"
-    found = pd.DataFrame(
+    examined = pd.DataFrame(
         {
             "state": rows["state"].astype(str),
-            "all_after": rows[f"after_{month}_low"],
-            "all_short_run": rows[f"short_{month}_low"],
-            "all_high": rows[f"short_{month}_high"],
+            "all_after": rows[f"after_{HORIZON:g}_low"],
             "because": rows["because"].astype(str),
             "w1": rows["w1"].astype(str),
         }
     )
+    found = examined.merge(_refusals(case), on="state", how="outer")
     found["all_unknown"] = (found["all_high"] - found["all_short_run"]).clip(lower=0.0)
     leave = _by_imposing(case, results.exposure)
     found = found.merge(leave, on="state", how="outer")
@@ -255,6 +255,17 @@ def states(case: Case, results: Results) -> pd.DataFrame:
         na_position="last",
         ignore_index=True,
     )
+
+
+def _refusals(case: Case) -> pd.DataFrame:
+    """Return what each state's refusal of all its supply costs in the short run: ``state, all_short_run, all_high``."""
+    weight, ends = need_weights(case), list[pd.Series]()
+    bounds: tuple[Bound, Bound] = ("optimistic", "pessimistic")
+    for bound in bounds:
+        shocks = refuse_all(case.compiled, bound=bound)
+        ends.append(pd.Series(weight @ unknowns.felt(case, shocks, HORIZON), index=pd.Index(shocks.names), dtype=float))
+    found = pd.DataFrame({"all_short_run": ends[0], "all_high": ends[1]}).rename_axis("state").reset_index()
+    return found[found["all_high"] > 0].astype({"state": str})
 
 
 def _by_imposing(case: Case, shown: Exposure) -> pd.DataFrame:
@@ -304,6 +315,11 @@ def _plan(case: Case, policies: Sequence[str]) -> tuple[Plan | None, list[str]]:
             return make_plan(problem_from_case(case, rules), rules), refused
         except NoAnswer as error:
             refused.append(f"policy {rules.title}: {str(error).splitlines()[0]}")
+        except InputError as error:
+            if not case.is_country:
+                raise
+            # A country has no row of data that could be mended: what is missing for a plan is said instead of one.
+            refused.append(f"policy {rules.title}: {error.problems[0].rule}")
         except SupplychainError as error:
             if type(error) is not SupplychainError:
                 raise

@@ -47,7 +47,8 @@ def _names(document: Document) -> dict[int, tuple[Figure, str]]:
 def _blocks(document: Document, names: dict[int, tuple[Figure, str]]) -> Iterator[str]:
     say = document.language.say
     yield f"# {escape(document.title)}"
-    yield "\n".join(f"- {escape(name)}: **{escape(value)}**" for name, value in document.facts)
+    colon = say("{what}: {value}", what="", value="")
+    yield "\n".join(f"- {escape(name)}{colon}**{escape(value)}**" for name, value in document.facts)
     if document.notice:
         yield f"> **{escape(say('Illustrative buyer.'))}** {escape(document.notice)}"
     yield "\n".join(
@@ -79,7 +80,7 @@ def _figure(document: Document, figure: Figure, name: str) -> Iterator[str]:
     source = document.language.say("Table: {file}", file=f"tables/{figure.table}.csv")
     yield f"**{escape(figure.title)}**"
     yield f"![{escape(pictures.words_for(figure))}]({FOLDER}/{name}.svg)"
-    yield f"{escape(figure.caption)} {escape(source)}"
+    yield escape(document.language.join(figure.caption, source))
 
 
 def _table(document: Document, sheet: Sheet) -> Iterator[str]:

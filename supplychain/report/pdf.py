@@ -34,6 +34,7 @@ _ROWS = {
     "controls_by_state": 10,
     "plan_lines": 18,
     "plan_qualifications": 12,
+    "plan_needs": 8,
     "plan_threats": 10,
     "plan_relaxed": 6,
     "cliffs": 10,
@@ -160,7 +161,7 @@ def _figure(document: Document, figure: Figure, may_turn: bool = True) -> dict[s
         "title": plain(figure.title),
         "svg": pictures.drawing(figure, pictures.FAMILY),
         "alt": pictures.words_for(figure),
-        "caption": plain(f"{figure.caption} {source}"),
+        "caption": plain(document.language.join(figure.caption, source)),
         "width": min(width * _SHRINK if not across else _LANDSCAPE, _LANDSCAPE if across else _PORTRAIT),
         "across": across,
     }

@@ -53,7 +53,8 @@ def words_for(figure: Figure) -> str:
     """Return what a reader hears who does not see the figure: what it is, and its caption with date and unknowns."""
     label = _LABEL.search(str(figure.picture))
     said = html.unescape(label.group(1)) if label else figure.title
-    return plain(f"{said}. {figure.caption}")
+    stop = "。" if figure.caption.endswith("。") else ". "  # as the language of the caption ends its sentences
+    return plain(f"{said}{stop}{figure.caption}")
 
 
 def size(figure: Figure) -> tuple[float, float]:

@@ -69,6 +69,12 @@ _ORDER = {
     "need_flows": ("item", "plant", "destination", "origin", "treatment", "imposing"),
     "stocks": ("item", "plant", "destination", "week"),
 }
+# Tables that stand in the order of numbers, and by what rows stand whose numbers are equal.
+_TIES = {
+    "plan_threats": (["mean_resourced_before"], ["threat"]),
+    "choke_points": (["area_after", "area_short"], ["kind", "element"]),
+    "single_sources": (["area_after", "area_short"], ["kind", "element"]),
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -224,6 +230,11 @@ def _table(name: str, table: pd.DataFrame, key: Key) -> pd.DataFrame:
         if column in _LISTS:
             between = _LISTS[column]
             cleared[column] = [between.join(sorted(str(cell).split(between))) for cell in cleared[column]]
+    if name in _TIES and len(cleared):
+        numbers, then = _TIES[name]
+        run = (cleared[numbers] != cleared[numbers].shift()).any(axis=1).cumsum()
+        tied = cleared.assign(_run=run).sort_values(["_run", *then], kind="stable", ignore_index=True)
+        return tied.drop(columns="_run")
     order = [column for column in _ORDER.get(name, ()) if column in cleared]
     return cleared.sort_values(order, kind="stable", ignore_index=True) if order else cleared
 

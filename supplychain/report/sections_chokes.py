@@ -26,6 +26,7 @@ _KIND = {
     "item": mark("item"),
     "supply": mark("supply"),
 }
+_NOTABLE = 5e-5  # a smaller loss prints as none
 _W1 = {"decides": mark("W‑1 decides"), "may decide": mark("W‑1 may decide"), "yes": mark("W‑1 decides")}
 
 
@@ -183,6 +184,15 @@ def network_section(findings: Findings) -> Section:
     )
 
 
+def _withheld(findings: Findings, row: Mapping[Any, Any]) -> str:
+    """Return what a state can withhold; of most states only the short run is computed."""
+    language = findings.language
+    if not words.missing(row["all_after"]):
+        return language.bracket(row["all_after"], row["all_short_run"], row["all_unknown"])
+    short = language.bracket(row["all_short_run"], row["all_short_run"], row["all_unknown"])
+    return language.say("{share} in the short run", share=short)
+
+
 def map_section(findings: Findings) -> Section:
     """Who can withhold: map and table by state."""
     table, names, language = findings.tables["states"], findings.names, findings.language
@@ -195,20 +205,21 @@ def map_section(findings: Findings) -> Section:
             say(
                 "{what}: {value}",
                 what=names.state(row["state"]),
-                value=language.bracket(row["all_after"], row["all_short_run"], row["all_unknown"]),
+                value=_withheld(findings, row),
             )
             for row in ranked.to_dict("records")
         ],
     )
     buyers = {place: say("the buyer is here: {place}", place=names.state(place)) for place in findings.destinations}
     shapes = maps.outlines(datasets() / "reference" / "world-110m.json")
-    shown = table.assign(
-        name=[names.state(state) for state in table["state"]],
+    listed = table[table["all_after"].notna() | (table["leave_short_run"] >= _NOTABLE)]
+    shown = listed.assign(
+        name=[names.state(state) for state in listed["state"]],
         path=[
             words.chain([names.item(item) for item in text.split(" <- ")]) if text else words.NONE
-            for text in table["because"]
+            for text in listed["because"]
         ],
-        w1_words=[say(_W1[text]) if text in _W1 else "" for text in table["w1"]],
+        w1_words=[say(_W1[text]) if text in _W1 else "" for text in listed["w1"]],
     ).rename(
         columns={
             "all_after": "s_after",
@@ -246,7 +257,7 @@ def map_section(findings: Findings) -> Section:
                 "states",
             ),
             *([power] if power is not None else []),
-            sheet(shown, say("States by loss after re-sourcing"), columns, "states"),
+            sheet(shown, say("States by loss after re-sourcing"), columns, "states", total=len(table)),
         ),
         breaks=True,
     )

@@ -40,9 +40,12 @@ def headline_figure(findings: Findings) -> Figure:
     rows = rows.sort_values(["measure", "row"], ascending=[False, True])
     unknown = float(now["unknown"].max())
     within = language.months(findings.horizon)
-    picture = charts.brackets(
-        rows, say("Bars of the loss of each plant; the same numbers stand in the first table"), "p"
+    label = (
+        say("Bars of the loss of each product; the same numbers stand in the first table")
+        if findings.is_country
+        else say("Bars of the loss of each plant; the same numbers stand in the first table")
     )
+    picture = charts.brackets(rows, label, "p")
     if findings.is_country:
         title = say("Loss by product, {months} after a refusal", months=within)
         return Figure(title, picture, findings.note(unknown), "exposure")
@@ -104,7 +107,8 @@ def plant_section(findings: Findings) -> Section:
         "flows now need were refused: what states hold in their hand. A licence in normal use costs time, not supply."
     )
     table_ = sheet(shown, caption, columns, "exposure" if country else "plants")
-    return Section("plants", title, (meaning, average), (table_,))
+    several = mean["needs"] > 1  # of one need the table says it all
+    return Section("plants", title, (meaning, average) if several else (meaning,), (table_,))
 
 
 def _places(findings: Findings) -> pd.DataFrame:

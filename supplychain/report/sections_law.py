@@ -159,12 +159,17 @@ def annex_section(findings: Findings) -> Section:
         Column("measured", say("Measure"), "small", wide=True),
         Column("policy_words", say("Policy"), "small"),
         Column("period", say("In force"), "small"),
-        Column("flows", say("Flows"), "number", say("flows of this case to which it applies")),
+        Column("flows", say("Applies"), "number", say("flows of this case to which it applies")),
+        Column("flows_open", say("May apply"), "number", say("flows to which it may apply: facts are missing")),
         Column("flows_decided", say("Decides"), "number", say("flows of this case whose determination it decides")),
         Column("source", say("Sources"), "sources"),
     ]
     lead = language.join(
-        say("Controls that apply to flows of this case on {day}.", day=findings.as_of),
+        say(
+            "Controls that apply to flows of this case on {day}, or decide what is open of them; each number counts "
+            "flows.",
+            day=findings.as_of,
+        ),
         language.plural(
             len(table) - len(bears),
             "{n} further control may apply once missing facts are settled, or only to an end use that no flow states; "
@@ -174,7 +179,7 @@ def annex_section(findings: Findings) -> Section:
         ),
         say("This is not legal advice."),
     )
-    caption = say("Controls that apply")
+    caption = say("Controls that apply or decide")
     return Section(
         "law",
         say("Legal annex"),

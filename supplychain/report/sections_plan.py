@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -18,6 +19,10 @@ if TYPE_CHECKING:
 
 _FACTS = {"supplies": mark("supplies"), "requirements": mark("requirements")}
 _CHANGE = 0.05  # part of a need from which a change of share is listed
+_DAY = 0.5  # days from which a change of stock counts
+_GAVE_WAY = re.compile(
+    r"(?P<plant>.+?) x (?P<item>\S+): (?P<rule>\S+) \((?P<who>.+)\) must give way by (?P<share>\S+)%.*"
+)
 
 
 def figures(findings: Findings) -> dict[str, Any]:
@@ -56,13 +61,21 @@ def policy_title(findings: Findings, plan: dict[str, Any]) -> str:
     return findings.language.tell(str(plan["policy_title"]))
 
 
+def stocked(findings: Findings) -> pd.DataFrame:
+    """Return the needs of the plan whose stock grows, the largest growth in days first."""
+    table = findings.tables["plan_needs"]
+    grown = table.assign(more=table["stock_days"] - table["stock_days_today"])
+    grown = grown[grown["more"] >= _DAY]
+    return grown.sort_values(["more", "plant", "item"], ascending=[False, True, True], kind="stable")
+
+
 def sourcing_section(findings: Findings) -> Section:
     """The plan: its figures, every change of share, whom to qualify, which rules gave way, losses before and after."""
     language = findings.language
     say = language.say
     if findings.no_plan:
         why = language.tell(findings.no_plan)
-        said = say("No plan is shown: none was proved under the rules asked for. {why}", why=why)
+        said = say("No plan is shown: none was proved under the rules asked for. {why}.", why=why.rstrip(".。"))
         return Section("sourcing", say("Recommended sourcing"), (said,), breaks=True)
     plan = figures(findings)
     rows = findings.tables["plan_relaxed"]
@@ -103,11 +116,11 @@ def sourcing_section(findings: Findings) -> Section:
     parts.append(_changes(findings))
     if len(findings.tables["plan_qualifications"]):
         parts.append(_qualify(findings))
+    if len(stocked(findings)):
+        parts.append(_stocks(findings))
     parts.append(_threats(findings))
     if len(rows):
-        told = rows.assign(told=[language.tell(str(rule)) for rule in rows["rule"]])
-        columns = [Column("told", say("Rule"), "small")]
-        parts.append(sheet(told, say("Rules that gave way"), columns, "plan_relaxed", most=20))
+        parts.append(_relaxed(findings))
     return Section("sourcing", say("Recommended sourcing"), (lead, losses), tuple(parts), breaks=True)
 
 
@@ -165,11 +178,7 @@ def _changes(findings: Findings) -> Sheet:
     sites = dict(zip(findings.tables["plan_needs"]["plant"], findings.tables["plan_needs"]["site"], strict=True))
     shown = moved.assign(
         need=[
-            say(
-                "{first}, {second}",
-                first=names.item(item),
-                second=findings.place("" if findings.is_country else plant, sites.get(plant, "")),
-            )
+            _need(findings, item, plant, sites.get(plant, ""))
             for item, plant in zip(moved["item"], moved["plant"], strict=True)
         ],
         maker=[
@@ -214,6 +223,75 @@ def _qualify(findings: Findings) -> Sheet:
         Column("served", say("Needs it serves"), "number"),
     ]
     return sheet(shown, say("Second sources to qualify now"), columns, "plan_qualifications")
+
+
+def _need(findings: Findings, item: str, plant: str, site: str) -> str:
+    """Return how a need of the plan is called: its item and place."""
+    place = findings.place("" if findings.is_country else plant, site)
+    return findings.language.say("{first}, {second}", first=findings.names.item(item), second=place)
+
+
+def _stocks(findings: Findings) -> Sheet:
+    table, say = stocked(findings), findings.language.say
+    named = table[["item", "plant", "site"]].itertuples(index=False, name=None)
+    shown = table.assign(
+        need=[_need(findings, *need) for need in named],
+        today=[_days(findings.language, days) for days in table["stock_days_today"]],
+        plan=[_days(findings.language, days) for days in table["stock_days"]],
+    )
+    columns = [
+        Column("need", say("Need")),
+        Column("today", say("Stock today")),
+        Column("plan", say("Stock in the plan"), "text", say("days of full use")),
+    ]
+    total = len(findings.tables["plan_needs"])
+    return sheet(shown, say("Stock to build, largest increase first"), columns, "plan_needs", most=20, total=total)
+
+
+def _days(language: Language, days: float) -> str:
+    return language.plural(round(days), "{n} day", "{n} days")
+
+
+def _relaxed(findings: Findings) -> Sheet:
+    """Which rules gave way: the need, the rule in words, by how much; a rule of another form stands as it is told."""
+    say, table = findings.language.say, findings.tables["plan_relaxed"]
+    sites = dict(zip(findings.tables["plan_needs"]["plant"], findings.tables["plan_needs"]["site"], strict=True))
+    rows = []
+    for text in table["rule"].astype(str):
+        found = _GAVE_WAY.fullmatch(text)
+        rule = _rule(findings, found["rule"], found["who"]) if found else ""
+        if found is None or not rule:
+            rows.append(("", findings.language.tell(text), float("nan")))
+            continue
+        need = _need(findings, found["item"], found["plant"], sites.get(found["plant"], ""))
+        rows.append((need, rule, float(found["share"]) / 100))
+    shown = pd.DataFrame(rows, columns=["need", "told", "share"])
+    shown["share_words"] = [
+        "" if words.missing(part) else findings.language.percent(part, 1) for part in shown["share"]
+    ]
+    columns = [
+        Column("need", say("Need")),
+        Column("told", say("Rule"), "small", wide=True),
+        Column("share_words", say("Gives way by"), "text", say("part of the need")),
+    ]
+    return sheet(shown, say("Rules that gave way"), columns, "plan_relaxed", most=20)
+
+
+def _rule(findings: Findings, rule: str, who: str) -> str:
+    """Return a rule of the policy in words, for whom it was to hold; blank for a rule that has no words here."""
+    names, say = findings.names, findings.language.say
+    threat, _, kind = who.rpartition(":")
+    if rule == "secure" and kind == "all":
+        return say("holds when {state} refuses all its supply", state=names.state(threat))
+    if rule == "secure" and kind == "leave":
+        return say("holds when {state} refuses what it controls", state=names.state(threat))
+    if rule == "secure" and threat == "supplier":
+        return say("holds when {maker} is lost", maker=names.organisation(kind))
+    if rule == "caps.site":
+        return say("largest part from one place: {state}", state=names.state(who))
+    if rule == "caps.supplier":
+        return say("largest part from one maker: {maker}", maker=names.organisation(who))
+    return ""
 
 
 def _threats(findings: Findings) -> Sheet:

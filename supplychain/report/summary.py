@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from supplychain.report import cliffs
-from supplychain.report.sections_plan import cost_words, figures, policy_title, solved
+from supplychain.report.sections_plan import cost_words, figures, policy_title, solved, stocked
 from supplychain.report.words import mark
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 Sentence = dict[str, str]
 _CHANGE = {
-    "begins": mark("comes into force"),
+    "begins": mark("newly in force"),
     "revives": mark("back in force"),
     "pauses": mark("suspended"),
     "ends": mark("no longer in force"),
@@ -72,6 +72,15 @@ def _exposure(findings: Findings) -> Sentence:
         loss=language.bracket(*_ends(leave)),
         months=within,
     )
+    if leave["needs"] == 1:
+        alone = say(
+            "If all leave were refused, it would lose {loss} within {months}: the low end after re-sourcing, the high "
+            "end before it.",
+            loss=told["loss"],
+            months=within,
+        )
+        lead = say("The one need, {item}, hangs on the leave of states.", item=told["item"])
+        return {"lead": lead, "body": language.join(alone, _already(force, language))}
     return {
         "lead": say(
             "{hit} of {needs} needs hang on the leave of states.",
@@ -184,7 +193,10 @@ def _plan(findings: Findings) -> Sentence:
     say = language.say
     if findings.no_plan:
         why = language.tell(findings.no_plan)
-        return {"lead": say("No sourcing plan is recommended."), "body": say("None was proved: {why}", why=why)}
+        return {
+            "lead": say("No sourcing plan is recommended."),
+            "body": say("None was proved: {why}.", why=why.rstrip(".。")),
+        }
     plan = figures(findings)
     kept = ""
     if plan["rules_given_way"]:
@@ -210,14 +222,23 @@ def _plan(findings: Findings) -> Sentence:
         "{after} (short run {short_before} to {short_after}), all needs counting alike.",
         **losses,
     )
-    return {
-        "lead": say(
-            "Move {share} of the volumes and qualify {sources}.",
-            share=language.percent(plan["share_changed"]),
-            sources=language.plural(int(plan["to_qualify"]), "{n} second source", "{n} second sources"),
-        ),
-        "body": language.join(cost, gain, kept),
-    }
+    return {"lead": _to_do(findings, plan), "body": language.join(cost, gain, kept)}
+
+
+def _to_do(findings: Findings, plan: Mapping[str, Any]) -> str:
+    """Return what the plan asks for: volumes to move, sources to qualify, stock to build, capacity to reserve."""
+    language = findings.language
+    say, plural = language.say, language.plural
+    share, qualify, reserve = plan["share_changed"], int(plan["to_qualify"]), int(plan["needs_reserved"])
+    stock = len(stocked(findings))
+    asked = [
+        say("move {share} of the volumes", share=language.percent(share)) if share >= 5e-3 else "",
+        plural(qualify, "qualify {n} second source", "qualify {n} second sources") if qualify else "",
+        plural(stock, "build stock for {n} need", "build stock for {n} needs") if stock else "",
+        plural(reserve, "reserve capacity for {n} need", "reserve capacity for {n} needs") if reserve else "",
+    ]
+    actions = [action for action in asked if action]
+    return say("To do: {actions}.", actions=say("; ").join(actions)) if actions else say("Go on buying as today.")
 
 
 def _ahead(findings: Findings) -> Sentence:
@@ -228,16 +249,24 @@ def _ahead(findings: Findings) -> Sentence:
     first = next_fact = ""
     lead = say("No dated change of law lies ahead of {day}.", day=findings.as_of)
     if len(table):
-        soonest = table[table["date"] == table["date"].min()]
-        regimes = language.listed(sorted({names.regime(regime) for regime in soonest["regime"]}), 3)
-        lead = say(
-            "On {day}, {ahead} ahead, the law may change.",
-            day=language.day(soonest["date"].iloc[0]),
-            ahead=language.plural(int(soonest["days_ahead"].iloc[0]), "{n} day", "{n} days"),
+        touching = table[table["flows"] > 0]
+        lead = say("No dated change of law ahead of {day} touches a flow of this case.", day=findings.as_of)
+        soonest = (touching if len(touching) else table).iloc[0]
+        day = language.day(soonest["date"])
+        if len(touching):
+            days = language.plural(int(soonest["days_ahead"]), "{n} day", "{n} days")
+            lead = say("On {day}, {ahead} ahead, the law may change for this case.", day=day, ahead=days)
+        told = {
+            "regime": names.regime(str(soonest["regime"])),
+            "what": say(_CHANGE.get(str(soonest["what"]), "")),
+            "how": say(cliffs.VARIANTS.get(str(soonest["variant"]), "")),
+            "effect": cliffs.in_words(soonest.to_dict(), language),
+        }
+        first = (
+            say("{regime}, {what} {how}: {effect}.", **told)
+            if len(touching)
+            else say("The next, on {day}: {regime}, {what} {how}.", day=day, **told)
         )
-        how = say(cliffs.VARIANTS.get(str(soonest["variant"].iloc[0]), ""))
-        what = say(_CHANGE.get(str(soonest["what"].iloc[0]), ""))
-        first = say("{regimes}: {what} {how}.", regimes=regimes, what=what, how=how)
     if len(unknowns):
         best = unknowns.iloc[0]
         next_fact = say(

@@ -26,6 +26,7 @@ from supplychain.report import formats
 from supplychain.report.findings import Findings
 from supplychain.report.language import CODES, ENGLISH, Language, key, language
 from supplychain.report.make import document
+from supplychain.report.markdown import make_markdown
 
 pytestmark = pytest.mark.xdist_group("report-firm")  # one worker gathers the findings that tests of the report share
 
@@ -198,6 +199,17 @@ def test_a_page_has_no_english_sentence_outside_the_data(findings: Findings, cod
     assert [line for line in said if english.search(line)] == []
     assert sum(bool(re.search(r"[\u4e00-\u9fff]", line)) for line in said) > 300
     assert html == page(findings.spoken(language(code)))
+
+
+def test_chinese_markdown_and_words_for_pictures_are_punctuated_in_chinese(findings: Findings) -> None:
+    made = document(findings.spoken(language("zh")))
+    files = make_markdown(made)
+    text = files["report.md"].decode()
+    assert re.findall(r"^- [^*\n]*: ", text, re.MULTILINE) == []
+    assert re.findall(r"[\u4e00-\u9fff][.:] ", re.sub(r"\|.*\|", "", text)) == []
+    assert "。 数据表" not in text
+    assert "- 法律适用日期：**" in text
+    assert "- Law as of: **" in make_markdown(document(findings))["report.md"].decode()
 
 
 def test_a_name_that_the_user_changed_stays_as_it_is() -> None:

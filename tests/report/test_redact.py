@@ -24,7 +24,7 @@ from supplychain.report import formats
 from supplychain.report.findings import Findings
 from supplychain.report.language import language
 from supplychain.report.make import Request, document, key_path, make
-from supplychain.report.redact import MASK, Key, asked, redact
+from supplychain.report.redact import MASK, Key, _table, asked, redact
 from supplychain.report.verify import verify
 from supplychain.sourcing.policy import load_policy
 
@@ -124,6 +124,19 @@ def test_codes_say_nothing_of_the_order_of_the_names(redacted: tuple[Findings, K
                 rising = np.mean([a < b for a, b in pairs])
                 assert 0.3 < rising < 0.7, (name, column)
     assert checked >= 3
+
+
+def test_rows_with_equal_numbers_do_not_stand_in_the_order_of_the_names() -> None:
+    names = [f"maker-{letter}" for letter in "abcdefgh"]
+    codes = [f"O-00{number}" for number in (7, 2, 8, 1, 5, 3, 6, 4)]
+    rows = [("organisation", code, name, name) for code, name in zip(codes, names, strict=True)]
+    key = Key(pd.DataFrame(rows, columns=["kind", "code", "id", "name"]))
+    table = pd.DataFrame(
+        {"threat": [f"supplier:{name}" for name in names], "mean_resourced_before": [0.5] * 4 + [0.1] * 4}
+    )
+    told = _table("plan_threats", table, key)
+    assert told["mean_resourced_before"].tolist() == table["mean_resourced_before"].tolist()
+    assert told["threat"].tolist() == [f"supplier:O-00{n}" for n in (1, 2, 7, 8, 3, 4, 5, 6)]
 
 
 def test_codes_hang_on_the_whole_content_and_on_nothing_else(

@@ -16,6 +16,8 @@ from pptx import Presentation
 
 from supplychain.case import Case
 from supplychain.cli import run as command
+from supplychain.errors import InputError
+from supplychain.report import gather
 from supplychain.report.catalogue import TABLES
 from supplychain.report.formats import FORMATS
 from supplychain.report.language import ENGLISH
@@ -140,6 +142,54 @@ def test_numbers_on_the_page_are_those_of_the_tables(made: Made) -> None:
         assert row["all_after"] == jurisdictions.loc[row["state"], "after_12_low"]
 
 
+def test_the_map_holds_every_state_and_says_what_leverage_says(made: Made) -> None:
+    states = made.table("states").dropna(subset="all_short_run").set_index("state")
+    alone = made.table("leverage").set_index("state")["alone"]
+    assert set(alone.index[alone > 1e-9]) <= set(states.index)
+    known = states.reindex(alone.index)["all_short_run"].fillna(0.0)
+    assert (known - alone).abs().max() < 1e-12
+    drawn = made.html[made.html.index('class="picture map"') :]
+    assert "<title>Mexico: " in drawn  # no choke point: only its short run is computed
+    assert states.loc["MEX", "all_after"] != states.loc["MEX", "all_after"]
+    assert f"10 of {len(made.table('states'))} rows shown" in Page(made.html).text
+
+
+def test_the_first_page_says_what_to_do_and_the_section_how_much(made: Made) -> None:
+    needs, text = made.table("plan_needs"), Page(made.html).text
+    grown = needs[needs["stock_days"] - needs["stock_days_today"] >= 0.5]
+    assert 20 < len(grown) < len(needs)
+    assert re.search(
+        rf"To do: move \d+ % of the volumes; qualify \d+ second sources; build stock for {len(grown)} needs", text
+    )
+    (table,) = re.findall(r"<caption>Stock to build.*?</table>", made.html, re.DOTALL)
+    first = grown.assign(more=grown["stock_days"] - grown["stock_days_today"]).nlargest(20, "more")
+    assert table.count("<tr>") == 21
+    assert table.count("180\u00a0days") == int((first["stock_days"].round() == 180).sum())
+    relaxed = re.findall(r"<caption>Rules that gave way.*?</table>", made.html, re.DOTALL)[0]
+    assert "must give way" not in relaxed
+    assert "Japan refuses all its supply" in relaxed
+
+
+def test_the_law_ahead_is_said_for_this_case(made: Made) -> None:
+    cliffs = made.table("cliffs")
+    first = cliffs[cliffs["flows"] > 0].iloc[0]
+    assert cliffs["flows"].iloc[0] == 0  # the very next change touches nothing here
+    said = f"{first['days_ahead']} days ahead, the law may change for this case."
+    text = Page(made.html).text
+    assert said in text
+    assert f"applies, or may, to {first['flows']} flows" in text[text.index(said) : text.index("The fact to find next")]
+
+
+def test_the_annex_tells_what_applies_from_what_may(made: Made) -> None:
+    law = made.table("law")
+    rows = re.findall(r"<caption>Controls that apply or decide.*?</table>", made.html, re.DOTALL)[0]
+    for row in law[(law["imposing"] != "") & ((law["flows"] > 0) | (law["flows_decided"] > 0))].to_dict("records"):
+        cells = [f'<td class="r">{row[name]}</td>' for name in ("flows", "flows_open", "flows_decided")]
+        assert f"<code>{row['control']}</code>" in rows
+        assert "".join(cells) in rows
+        assert row["flows_decided"] <= row["flows"] + row["flows_open"]
+
+
 def test_every_format_says_the_five_sentences_and_the_same_numbers(made: Made) -> None:
     said = [" ".join(re.sub(r"<[^>]+>", "", text).split()) for text in re.findall(r"<li><b>.*?</li>", made.html)]
     said = [unescape(text) for text in said]
@@ -221,6 +271,21 @@ def test_computing_it_again_gives_the_same_bytes_and_a_changed_byte_is_found(tmp
     assert found.table.loc[found.table["outcome"] != "same", ["name", "outcome"]].to_numpy().tolist() == [
         ["report.html", "changed"]
     ]
+
+
+def test_a_country_of_which_no_volume_is_known_gets_its_report_without_a_plan(monkeypatch: pytest.MonkeyPatch) -> None:
+    germany = Case.bundled(buyer="DEU", products=["euv-scanner"])
+    assert gather._plan(germany, ("balanced",)) == (
+        None,
+        ["policy Balanced: demand must be known where prices are money"],
+    )
+
+    def refuse(*_: object) -> None:
+        raise InputError("a blank cell")
+
+    monkeypatch.setattr(gather, "problem_from_case", refuse)
+    with pytest.raises(InputError):  # a firm can fill the cell
+        gather._plan(Case.bundled(), ("balanced",))
 
 
 def test_the_command_refuses_before_it_computes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
