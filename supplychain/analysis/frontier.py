@@ -3,10 +3,10 @@
 While few firms move, a shock is alone: losses are pushed along links into running sums. Once many move, it joins a
 batch of shocks whose firms pull their sums afresh, all shocks of the batch at once, each until its own stop. Both give
 the sums of the plain computation up to rounding. Changes below `drop` wait until they have grown, and then the batch
-also keeps losses in half the memory, rounded by at most 2**-24: since a firm's loss is at most a maximum of weighted
-sums of others' losses, with weights that add up to at most `leak`, an update that ignores `drop` of each loss makes
-levels that were off by x be off by at most leak * (x + drop). Where that leaves open whether the updates are at their
-end, the shock is computed anew with nothing ignored.
+also keeps losses in half the memory. Since a firm's loss is at most a maximum of weighted sums of others' losses, with
+weights that add up to at most `leak`, an update that ignores `drop` of each loss makes losses that were off by x be off
+by at most leak * (x + drop), and one that rounds its results to single precision by at most leak * x + 2**-24. Where
+that leaves open whether the updates are at their end, the shock is computed anew with nothing ignored.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ Floats = npt.NDArray[np.float64]
 Longs = npt.NDArray[np.int64]
 
 BATCH_SHARE = 0.02  # a shock joins the batch when it would push along more than this share of the links
-LANES = 16  # shocks of a batch: two cache lines of levels per firm
-LANE_BYTES = 300_000_000  # memory of one thread's batch
+LANES = 16  # shocks of a batch: two cache lines of losses per firm
+LANE_BYTES = 400_000_000  # memory of one thread's batch
 ROUNDED = 2.0**-24  # how far a loss in [0, 1] is off in single precision
 UNSURE = -1.0  # stands for the bound of a shock whose end is not certain
 
@@ -49,7 +49,7 @@ def run(
     """
     n = len(out)
     degree = np.bincount(down.source, minlength=n) + np.bincount(up.source, minlength=n)
-    rank = np.argsort(-degree, kind="stable")  # busy firms side by side: their levels stay in the cache
+    rank = np.argsort(-degree, kind="stable")  # busy firms side by side: their losses stay in the cache
     place = np.empty(n, dtype=np.int64)
     place[rank] = np.arange(n)
     total = out.sum()
@@ -62,14 +62,14 @@ def run(
     scale = (out[rank], sectors, sector is not None, np.bincount(sectors, out[rank]))
     found = np.zeros((5, len(members)))
     workers = threads or max(1, min(os.cpu_count() or 1, len(members)))
-    lanes = max(1, min(LANES, -(-len(members) // workers), LANE_BYTES // (24 * n)))
-
-    kept = np.float32 if drop >= ROUNDED else np.float64
+    kept = np.dtype(np.float32 if drop >= ROUNDED else np.float64)
+    lanes = max(1, min(LANES, -(-len(members) // workers), LANE_BYTES // (4 * kept.itemsize * n)))
 
     def work(worker: int) -> None:
-        lost = np.empty((n, lanes), dtype=kept)
-        fixed: tuple[Any, ...] = (share, scale, start, failed, limit, drop, down.leak, up.leak, lost, found)
-        _shocks(worker, workers, lanes, most_links, *arrays, *fixed)
+        lost = np.zeros((2, 2, n, lanes), dtype=kept)  # of an update and the next; down and up
+        felt = np.empty((n if sector is not None else 0, lanes), dtype=kept)
+        fixed: tuple[Any, ...] = (share, scale, start, failed, limit, drop, down.leak, up.leak, lost, felt, found)
+        _shocks(worker, workers, most_links, *arrays, *fixed)
 
     if workers == 1:
         work(0)
@@ -226,45 +226,40 @@ def _links(operator: Any, state: Any, news: int) -> int:
 
 
 @numba.njit(nogil=True, cache=True)
-def _pull(operator: Any, level: Any, lost: Any, sums: Any, largest: Any, moved: Any, scale: Any) -> None:
-    """Do one update of one direction for a batch (levels: firms x shocks); `moved` grows to the farthest move of
-    each.
+def _pull(operator: Any, lost: Any, new: Any, felt: Any, sums: Any, largest: Any, moved: Any, scale: Any) -> None:
+    """Do one update of one direction for a batch: from what firms have lost (firms x shocks) what they lose `new`.
+
+    `moved` grows to the farthest move of each shock; `felt` is where replaceability keeps what a loss means to buyers.
     """
     firm_start, slot_start, source, weight = operator[:4]
     out, sector, replaceable, base, _ = scale
-    firms, lanes = level.shape
-    for j in range(firms):
-        for b in range(lanes):
-            lost[j, b] = 1.0 - level[j, b]
+    firms, lanes = lost.shape
+    told = lost
     if replaceable:
         left = np.zeros((len(base), lanes))
         for j in range(firms):
             for b in range(lanes):
-                left[sector[j], b] += out[j] * level[j, b]
+                left[sector[j], b] += out[j] * (1.0 - lost[j, b])
         for j in range(firms):
             for b in range(lanes):
-                if left[sector[j], b] > out[j]:
-                    lost[j, b] *= out[j] / left[sector[j], b]
+                rest = left[sector[j], b]
+                felt[j, b] = lost[j, b] * out[j] / rest if rest > out[j] else lost[j, b]
+        told = felt
     for j in range(firms):
-        alive = 0.0
-        for b in range(lanes):
-            alive = max(alive, level[j, b])
-        if alive == 0.0 or firm_start[j] == firm_start[j + 1]:
-            continue
         largest[:] = 0.0
         for s in range(firm_start[j], firm_start[j + 1]):
             sums[:] = 0.0
             for e in range(slot_start[s], slot_start[s + 1]):
                 share, i = weight[e], source[e]
                 for b in range(lanes):
-                    sums[b] += share * lost[i, b]
+                    sums[b] += share * told[i, b]
             for b in range(lanes):
                 largest[b] = max(largest[b], sums[b])
         for b in range(lanes):
-            new = max(0.0, 1.0 - largest[b])
-            if new < level[j, b]:
-                moved[b] = max(moved[b], level[j, b] - new)
-                level[j, b] = new
+            before = lost[j, b]
+            after = max(before, min(largest[b], 1.0))
+            moved[b] = max(moved[b], after - before)
+            new[j, b] = after
 
 
 @numba.njit(nogil=True, cache=True)
@@ -307,7 +302,6 @@ def _alone(
 def _shocks(
     worker: int,
     workers: int,
-    lanes: int,
     most_links: float,
     down: Any,
     up: Any,
@@ -320,15 +314,16 @@ def _shocks(
     down_leak: float,
     up_leak: float,
     lost: Any,
+    felt: Any,
     found: Any,
 ) -> None:
     """Run every `workers`-th shock, beginning with number `worker`, into the columns of `found`."""
-    firms = len(share)
+    firms, lanes = lost.shape[2:]
     out, sector, replaceable, base = scale
     with_loss = (out, sector, replaceable, base, np.zeros(len(base)))
     plain = (out, sector, False, base, with_loss[4])
     d, u = _state(firms, len(down[4])), _state(firms, len(up[4]))
-    level_d, level_u = np.ones((firms, lanes)), np.ones((firms, lanes))
+    now = 0
     sums, largest, moved = np.empty(lanes), np.empty(lanes), np.empty(lanes)
     lane_shock, done = np.full(lanes, -1), np.empty(lanes, dtype=np.int64)
     off, ignored = np.zeros((lanes, 2)), ROUNDED if drop >= ROUNDED else 0.0
@@ -359,11 +354,11 @@ def _shocks(
                 while lane_shock[lane] >= 0:
                     lane += 1
                 lane_shock[lane] = shock
-                off[lane, 0], off[lane, 1] = off_d, off_u
+                off[lane, 0], off[lane, 1] = off_d + ignored, off_u + ignored
                 for a in range(hits_d):
-                    level_d[d[4][a], lane] = d[0][d[4][a]]
+                    lost[now, 0, d[4][a], lane] = 1.0 - d[0][d[4][a]]
                 for a in range(hits_u):
-                    level_u[u[4][a], lane] = u[0][u[4][a]]
+                    lost[now, 1, u[4][a], lane] = 1.0 - u[0][u[4][a]]
                 busy += 1
             _clear(down, d, hits_d)
             _clear(up, u, hits_u)
@@ -371,13 +366,15 @@ def _shocks(
         if not busy:
             continue
         moved[:] = 0.0
-        _pull(down, level_d, lost, sums, largest, moved, with_loss)
-        _pull(up, level_u, lost, sums, largest, moved, plain)
+        _pull(down, lost[now, 0], lost[1 - now, 0], felt, sums, largest, moved, with_loss)
+        _pull(up, lost[now, 1], lost[1 - now, 1], felt, sums, largest, moved, plain)
+        now = 1 - now
         ready = 0
         for lane in range(lanes):
             if lane_shock[lane] >= 0:
                 found[3, lane_shock[lane]] += 1
-                off[lane, 0], off[lane, 1] = down_leak * (off[lane, 0] + ignored), up_leak * (off[lane, 1] + ignored)
+                off[lane, 0] = down_leak * off[lane, 0] + ignored
+                off[lane, 1] = up_leak * off[lane, 1] + ignored
                 widest = max(off[lane, 0], off[lane, 1])
                 unsure = drop > 0.0 and abs(moved[lane] - limit) <= 2.0 * widest
                 found[4, lane_shock[lane]] = UNSURE if unsure else widest
@@ -385,20 +382,20 @@ def _shocks(
                     done[ready] = lane
                     ready += 1
         if ready:
-            _collect(share, level_d, level_u, done[:ready], lane_shock, found)
+            _collect(share, lost[now, 0], lost[now, 1], done[:ready], lane_shock, found)
             lane_shock[done[:ready]] = -1
             busy -= ready
 
 
 @numba.njit(nogil=True, cache=True)
-def _collect(share: Any, level_d: Any, level_u: Any, done: Any, lane_shock: Any, found: Any) -> None:
+def _collect(share: Any, lost_d: Any, lost_u: Any, done: Any, lane_shock: Any, found: Any) -> None:
     """Add up what the shocks of the lanes that are done have cost, and make all firms of these lanes work again."""
     for j in range(len(share)):
         for lane in done:
-            down, up = level_d[j, lane], level_u[j, lane]
-            if down < 1.0 or up < 1.0:
+            down, up = lost_d[j, lane], lost_u[j, lane]
+            if down > 0.0 or up > 0.0:
                 k = lane_shock[lane]
-                found[0, k] += share[j] * (1.0 - min(down, up))
-                found[1, k] += share[j] * (1.0 - down)
-                found[2, k] += share[j] * (1.0 - up)
-                level_d[j, lane], level_u[j, lane] = 1.0, 1.0
+                found[0, k] += share[j] * max(down, up)
+                found[1, k] += share[j] * down
+                found[2, k] += share[j] * up
+                lost_d[j, lane], lost_u[j, lane] = 0.0, 0.0
