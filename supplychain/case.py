@@ -28,6 +28,7 @@ from supplychain.shocks import Bound, Shocks, flows_lost
 if TYPE_CHECKING:
     from supplychain.analysis.chokepoints import ChokePoints
     from supplychain.analysis.exposure import Exposure
+    from supplychain.analysis.resourcing import Resourcing
     from supplychain.sourcing.plan import Plan
 
 ILLUSTRATIVE: Final = "illustrative"
@@ -171,6 +172,13 @@ class Case:
             capital_months=number("short_run.capital_months"),
             knowledge_months=number("short_run.knowledge_months"),
         )
+
+    @cached_property
+    def resourcing(self) -> Resourcing:
+        """What is assumed and recorded of spare capacity, qualification and new capacity, by item."""
+        from supplychain.analysis.resourcing import Resourcing
+
+        return Resourcing.from_network(self.network, self.assumptions.settings.get("resourcing"))
 
     @cached_property
     def needs(self) -> pd.DataFrame:

@@ -36,7 +36,7 @@ TOLERANCE: Final = 1e-10
 MAX_ITERATIONS: Final = 5_000
 MEMORY: Final = 2 * 2**20  # bytes of working arrays per chunk of columns: more falls out of the processor's cache
 _JUMP_EVERY, _JUMP_MOST = 40, 5_000  # rounds between jumps of columns that drain slowly, and the most nodes in a jump
-_STOCK_NOISE = 1e-12  # keeps a stock that lasts exactly to the horizon from being decided by rounding
+STOCK_NOISE: Final = 1e-12  # keeps a stock that lasts exactly to the horizon from being decided by rounding
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,7 +81,7 @@ class Gates:
         worn = np.where(np.isinf(span), 1.0, worn)
         self.market, self.supply = compiled.need_market, compiled.need_supply
         # A consumable bites once its gap exceeds stock / horizon; capital and knowledge bite as far as worn out.
-        self.covered = np.where(consumable & (cover > 0), cover + _STOCK_NOISE, 0.0)
+        self.covered = np.where(consumable & (cover > 0), cover + STOCK_NOISE, 0.0)
         self.worn = np.where(consumable, 1.0, worn)
         self.plain = not (self.covered.any() or (self.worn != 1).any())
         rows = np.arange(compiled.n_needs)
@@ -110,9 +110,12 @@ class Gates:
         return np.asarray((gap * (gap > self.covered[:, None, :]) * self.worn[:, None, :]).reshape(shape))
 
     def needs_loss(self, market_loss: Floats) -> Floats:
-        """Return what each node loses by its needs, (S, C)."""
-        felt = self.felt(market_loss)
-        lost = np.asarray(self.linear @ felt) if self.linear.nnz else np.zeros((self.n_supplies, felt.shape[1]))
+        """Return what each node loses by its needs, (S, C), of market losses (M, C)."""
+        return self.lost_by(self.felt(market_loss))
+
+    def lost_by(self, felt: Floats) -> Floats:
+        """Return what each node loses, (S, C) or (S,), by what its needs feel, (R, C) or (R,)."""
+        lost = np.asarray(self.linear @ felt) if self.linear.nnz else np.zeros((self.n_supplies, *felt.shape[1:]))
         if len(self.owners):
             by_clause = felt[self.essential] if self.alone else np.minimum(self.clauses @ felt, 1.0)
             worst = np.maximum.reduceat(by_clause, self.starts, axis=0)

@@ -10,13 +10,12 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import pandas as pd
 
-from supplychain.analysis.cascade import GROWTH, cascade
 from supplychain.analysis.concentration import concentration, through_tiers
 from supplychain.analysis.elements import (
     KINDS,
@@ -30,11 +29,11 @@ from supplychain.analysis.elements import (
 )
 from supplychain.analysis.evidence import IEC, evidence_rows, fact_columns, law_columns
 from supplychain.analysis.flow import NO_LOSS, FlowModel, LossAfter, loss_models
-from supplychain.analysis.needs import need_loss, need_weights
+from supplychain.analysis.needs import need_weights, short_run, touch
 from supplychain.analysis.paths import item_paths
 from supplychain.analysis.rationing import equal_shares
 from supplychain.errors import UsageError
-from supplychain.network import ESSENTIAL, Floats
+from supplychain.network import Floats
 from supplychain.shocks import Shocks
 
 if TYPE_CHECKING:
@@ -188,9 +187,7 @@ class _View:
 
     def bounds(self, shocks: Shocks) -> _Bounds:
         needs, compiled = self.case.needs, self.case.compiled
-        markets, row = np.unique(needs["market"].to_numpy(), return_inverse=True)
-        found = cascade(compiled, shocks, self.months, growth=True, markets=markets, keep_supplies=False)
-        short = need_loss(compiled, needs["need"].to_numpy(), found.market_loss[row], found.horizons)
+        short = short_run(self.case, shocks, self.months, growth=True)
         shared = equal_shares(compiled, shocks, self.months, self.models[0][0].resourcing)
         shared = shared[compiled.market_item[needs["market"].to_numpy()]]
         # For a plant the bound is 1 where its market's is not 0: its own stock and wear only help.
@@ -279,7 +276,7 @@ def _study(view: _View, kind: str, shocks: Shocks, top: int | None, share: Float
         return _Study(pd.DataFrame({"kind": [], "element": [], "area_after": []}), evidence, len(shocks), solved)
     table = pd.DataFrame(rows)
     table["because"] = [view.because(chosen, at, after[b]) for at, b in enumerate(order)]
-    table["touch"] = _touch(view, chosen)
+    table["touch"] = view.weight @ touch(case, chosen)
     if share is not None:
         table.insert(4, "share", share[order])
     table = table.join(law_columns(case, view.usage, parts, view.regime)).join(fact_columns(case, parts))
@@ -322,20 +319,6 @@ def _singles(view: _View, shares: pd.DataFrame) -> list[_Study]:
         shocks = (refuse_items if kind == "source" else lose_firms)(view.case.compiled, pairs)
         studies.append(_study(view, kind, shocks, None, held["largest_share"].to_numpy(float)))
     return studies
-
-
-def _touch(view: _View, chosen: Shocks) -> Floats:
-    """Return the part of the need (B,) whose chain passes the element: every need is essential, and for ever."""
-    compiled = view.case.compiled
-    reach = replace(
-        compiled,
-        need_essential=np.full(compiled.n_needs, ESSENTIAL, np.int8),
-        need_weight=np.ones(compiled.n_needs),
-        need_group=np.full(compiled.n_needs, -1, np.int32),
-    )
-    markets, row = np.unique(view.case.needs["market"].to_numpy(), return_inverse=True)
-    found = cascade(reach, chosen, (GROWTH,), markets=markets, keep_supplies=False)
-    return np.asarray(view.weight @ found.market_loss[row, :, 0])
 
 
 def area_weights(months: Sequence[float]) -> Floats:

@@ -15,10 +15,10 @@ import numpy as np
 import pandas as pd
 
 from supplychain.analysis.because import Tracer
-from supplychain.analysis.cascade import GROWTH, CascadeResult, Gates, cascade
+from supplychain.analysis.cascade import GROWTH, CascadeResult, cascade
 from supplychain.analysis.flow import FlowResult, after_resourcing
-from supplychain.analysis.resourcing import Resourcing
-from supplychain.network import CONSUMABLE, ESSENTIAL, ROLES, Compiled, Flags, Floats
+from supplychain.analysis.needs import need_loss, touch
+from supplychain.network import ROLES, Compiled, Flags, Floats
 from supplychain.shocks import Shocks, flows_lost
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ def exposure(case: Case, horizons: Sequence[float] = HORIZONS, *, split: bool = 
     grid = tuple(sorted({_AT_ONCE, *map(float, range(1, CURVE_MONTHS + 1)), *months}))
     low = _Felt(compiled, needs, cascade(compiled, sure, grid, growth=True))
     high = _Felt(compiled, needs, cascade(compiled, doubtful, grid, growth=True))
-    touch, touch_high = (_touch(compiled, needs, shocks) for shocks in (sure, doubtful))
+    touched, touched_high = (touch(case, shocks) for shocks in (sure, doubtful))
     solved, solved_high = (_after(case, shocks, felt, months) for shocks, felt in ((sure, low), (doubtful, high)))
     after, after_high = _bracket(solved, low), _bracket(solved_high, high)
 
@@ -95,8 +95,8 @@ def exposure(case: Case, horizons: Sequence[float] = HORIZONS, *, split: bool = 
         unknown=np.maximum(short_high - short, 0.0).ravel(),
         growth=np.repeat(low.loss[:, :, -1:], width, axis=2).ravel(),
         growth_high=np.repeat(high.loss[:, :, -1:], width, axis=2).ravel(),
-        touch=np.repeat(touch[:, :, None], width, axis=2).ravel(),
-        touch_high=np.repeat(touch_high[:, :, None], width, axis=2).ravel(),
+        touch=np.repeat(touched[:, :, None], width, axis=2).ravel(),
+        touch_high=np.repeat(touched_high[:, :, None], width, axis=2).ravel(),
     )
     chains = _because(compiled, needs, sure, low, months)
     first = chains.loc[chains["rank"] == 1, [*_KEY, "chain"]].rename(columns={"chain": "because"})
@@ -122,13 +122,8 @@ class _Felt:
 
     def __init__(self, compiled: Compiled, needs: pd.DataFrame, result: CascadeResult) -> None:
         self.result = result
-        self.loss = np.ascontiguousarray(result.market_loss[needs["market"].to_numpy()])
-        own = needs["need"].to_numpy()
-        plants = np.flatnonzero(own >= 0)
-        if len(plants):
-            flat = result.market_loss.reshape(compiled.n_markets, -1)
-            felt = Gates(compiled, result.horizons).felt(flat).reshape(compiled.n_needs, *result.market_loss.shape[1:])
-            self.loss[plants] = felt[own[plants]]
+        of_market = result.market_loss[needs["market"].to_numpy()]
+        self.loss = need_loss(compiled, needs["need"].to_numpy(), of_market, result.horizons)
 
 
 def _keys(needs: pd.DataFrame, months: Sequence[float]) -> pd.DataFrame:
@@ -140,25 +135,10 @@ def _keys(needs: pd.DataFrame, months: Sequence[float]) -> pd.DataFrame:
     return keys
 
 
-def _touch(compiled: Compiled, needs: pd.DataFrame, shocks: Shocks) -> Floats:
-    """Return (N, B): part of each need whose chain passes a shocked flow at all, in any role that is not minor."""
-    reach = replace(
-        compiled,
-        need_role=np.full(compiled.n_needs, CONSUMABLE, np.int8),
-        need_essential=np.full(compiled.n_needs, ESSENTIAL, np.int8),
-        need_weight=np.ones(compiled.n_needs),
-        need_stock_days=np.zeros(compiled.n_needs),
-        need_group=np.full(compiled.n_needs, -1, np.int32),
-    )
-    markets = needs["market"].to_numpy()
-    found = cascade(reach, shocks, (1.0,), markets=np.unique(markets), keep_supplies=False)
-    return np.asarray(found.market_loss[np.searchsorted(found.markets, markets), :, 0])
-
-
 def _after(case: Case, shocks: Shocks, short: _Felt, months: Sequence[float]) -> FlowResult:
     """Return losses after re-sourcing, (N, B, T). Needs that neither network nor shock tell apart share their LPs."""
     compiled, needs = case.compiled, case.needs
-    resourcing = Resourcing.from_network(case.network, case.assumptions.settings.get("resourcing"))
+    resourcing = case.resourcing
     at = [short.result.horizons.index(month) for month in months]
     lost = shocks.flow_lost.toarray()
     share = case.demand_shares if resourcing.outbid_rivals > 0 else np.ones(len(needs))
@@ -217,7 +197,7 @@ def _because(
     return pd.DataFrame(rows, columns=[*_NEED, "measure", "horizon", *columns])
 
 
-def _parts(case: Case, refused: Flags) -> Iterator[tuple[str, str, Flags]]:
+def refused_parts(case: Case, refused: Flags) -> Iterator[tuple[str, str, Flags]]:
     """Yield (by, value, offers) of every part of the refused flows."""
     compiled = case.compiled
     item = compiled.market_item[compiled.offer_market]
@@ -225,7 +205,7 @@ def _parts(case: Case, refused: Flags) -> Iterator[tuple[str, str, Flags]]:
         yield "imposing", state, refused & case.leave_flows("optimistic", imposing=[state])
     for regime in case.regimes:
         yield "regime", regime, refused & case.leave_flows("optimistic", regime=regime)
-    policy = case.determinations.table["floor_policy"].to_numpy(object)
+    policy = np.asarray(case.determinations.column("floor_policy"), object)
     for value in sorted(set(policy[refused])):
         yield "policy", str(value) or "prohibited", refused & (policy == value)
     role = usual_roles(compiled)[item]
@@ -252,7 +232,7 @@ def _split(case: Case, shocks: Shocks, felt: _Felt, months: Sequence[float]) -> 
     frames = []
     for b, measure in enumerate(MEASURES):
         refused = np.asarray(shocks.flow_lost[:, [b]].toarray()[:, 0] > 0)
-        parts = [part for part in _parts(case, refused) if part[2].any()]
+        parts = [part for part in refused_parts(case, refused) if part[2].any()]
         if not parts:
             continue
         names = [f"{by}:{value}" for by, value, _ in parts]

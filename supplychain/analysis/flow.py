@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 from scipy import sparse
 
 from supplychain.analysis.chain import Chain, chain_of, shortest_way, sums, support
@@ -458,15 +457,15 @@ def loss_after(
     case: Case, shocks: Shocks, horizons: Sequence[float] = (3, 12, 36), short_run: Floats | None = None
 ) -> FlowResult:
     """Return the losses after re-sourcing of every need of a case (rows of `case.needs`), by its assumptions."""
-    needs, resourcing, demand = _of_case(case)
-    markets, plants = needs["market"].to_numpy(), needs["need"].to_numpy()
-    return after_resourcing(case.compiled, shocks, markets, resourcing, horizons, short_run, plants, demand)
+    markets, plants = case.needs["market"].to_numpy(), case.needs["need"].to_numpy()
+    demand = case.demand_shares.tolist()
+    return after_resourcing(case.compiled, shocks, markets, case.resourcing, horizons, short_run, plants, demand)
 
 
 def loss_models(case: Case, horizons: Sequence[float]) -> list[list[FlowModel]]:
     """Return the LPs of a case, by horizon and need, for callers that choose themselves what to solve."""
-    needs, resourcing, demand = _of_case(case)
-    rows = list(zip(needs["market"].tolist(), needs["need"].tolist(), demand, strict=True))
+    needs, resourcing = case.needs, case.resourcing
+    rows = list(zip(needs["market"].tolist(), needs["need"].tolist(), case.demand_shares.tolist(), strict=True))
     known: dict[tuple[int, float], Chain] = {}
     for market, _, part in rows:
         if (market, part) not in known:
@@ -476,9 +475,3 @@ def loss_models(case: Case, horizons: Sequence[float]) -> list[list[FlowModel]]:
         [FlowModel(case.compiled, m, float(t), resourcing, n, d, known[m, d], pools) for m, n, d in rows]
         for t in horizons
     ]
-
-
-def _of_case(case: Case) -> tuple[pd.DataFrame, Resourcing, list[float]]:
-    """Return the needs, the assumptions and each need's part of the product's world demand (1 where not recorded)."""
-    resourcing = Resourcing.from_network(case.network, case.assumptions.settings.get("resourcing"))
-    return case.needs, resourcing, case.demand_shares.tolist()

@@ -10,9 +10,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from supplychain.analysis.cascade import cascade
 from supplychain.analysis.flow import loss_after
-from supplychain.analysis.needs import need_loss, need_weights
+from supplychain.analysis.needs import need_weights, short_run
 from supplychain.case import refusals
 from supplychain.errors import UsageError
 from supplychain.shocks import Bound, flows_lost
@@ -72,16 +71,13 @@ def history(
         own[span] = classified
         controls.append(judged.concerned(own))
     step("losses")
-    markets = case.needs["market"].to_numpy()
-    kept, place = np.unique(markets, return_inverse=True)
     # Most changes of law leave what is refused as it was: each different set of flows is computed once.
     alike: dict[bytes, int] = {}
     which = np.array([alike.setdefault(np.packbits(mask).tobytes(), len(alike)) for mask in masks])
     once = [int(np.argmax(which == number)) for number in range(len(alike))]
     shocks = flows_lost(case.compiled, [names[k] for k in once], [masks[k] for k in once])
-    found = cascade(case.compiled, shocks, (HORIZON,), markets=kept, keep_supplies=False)
     weight = need_weights(case)
-    short = need_loss(case.compiled, case.needs["need"].to_numpy(), found.market_loss[place], (HORIZON,))
+    short = short_run(case, shocks, (HORIZON,))
     losses = {"loss": (weight @ short[:, :, 0])[which]}
     if after:
         step(f"losses after re-sourcing, {len(once)} times")

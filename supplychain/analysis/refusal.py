@@ -22,6 +22,7 @@ from scipy import sparse
 from scipy.sparse.csgraph import connected_components
 
 from supplychain.analysis.cascade import Gates
+from supplychain.analysis.needs import need_loss
 from supplychain.errors import NoAnswer, UsageError
 from supplychain.network import CONSUMABLE, DAYS_PER_MONTH, ESSENTIAL, PLANT, Compiled, Floats
 
@@ -51,13 +52,8 @@ def target(case: Case) -> Target:
 
 
 def _felt(compiled: Compiled, need: int, loss: Floats, horizon: float) -> Floats:
-    """Return what a plant's need feels of its market's loss: stock lasts, equipment wears out."""
-    if need < 0:
-        return loss
-    if compiled.need_role[need] == CONSUMABLE:
-        cover = compiled.need_stock_days[need] / DAYS_PER_MONTH / horizon
-        return np.where(loss > cover + TOLERANCE, loss, 0.0)
-    return np.asarray(loss * min(horizon / compiled.need_life_months[need], 1.0))
+    """Return what one need feels of its market's losses (C,), one per coalition."""
+    return np.asarray(need_loss(compiled, np.array([need]), loss[None, :, None], [horizon])[0, :, 0])
 
 
 class OfferGame:

@@ -9,12 +9,10 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import pandas as pd
 
-from supplychain.analysis.cascade import cascade
 from supplychain.analysis.flow import loss_after
-from supplychain.analysis.needs import need_loss
+from supplychain.analysis.needs import short_run
 from supplychain.facts.countries import country
-from supplychain.network import Floats
-from supplychain.shocks import Bound, Shocks, refuse_all, states
+from supplychain.shocks import Bound, refuse_all, states
 
 if TYPE_CHECKING:
     from supplychain.case import Case
@@ -94,7 +92,7 @@ def refusals(
 
 def _losses(case: Case, chosen: Sequence[str], months: Sequence[float], bound: Bound) -> tuple[dict[str, Any], int]:
     shocks = refuse_all(case.compiled, chosen, bound).beside(case.at_leave_by_state(chosen, bound))
-    short = _short(case, shocks, months)
+    short = short_run(case, shocks, months)
     found = loss_after(case, shocks, months, short)
     # Rows run over measure, state, need, horizon; losses over need, shock (measure, then state), horizon.
     order = (1, 0, 2)
@@ -110,12 +108,6 @@ def _losses(case: Case, chosen: Sequence[str], months: Sequence[float], bound: B
         "after_resourcing": after.transpose(order).ravel(),
         "because": because,
     }, found.solved
-
-
-def _short(case: Case, shocks: Shocks, months: Sequence[float]) -> Floats:
-    markets, row = np.unique(case.needs["market"].to_numpy(), return_inverse=True)
-    found = cascade(case.compiled, shocks, months, markets=markets, keep_supplies=False)
-    return need_loss(case.compiled, case.needs["need"].to_numpy(), found.market_loss[row], months)
 
 
 def _keys(case: Case, chosen: Sequence[str], months: Sequence[float]) -> pd.DataFrame:

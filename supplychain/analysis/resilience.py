@@ -211,7 +211,7 @@ class _View:
 
     def __init__(self, case: Case, recovery_months: float | None) -> None:
         self.case, self.compiled = case, case.compiled
-        self.resourcing = Resourcing.from_network(case.network, case.assumptions.settings.get("resourcing"))
+        self.resourcing = case.resourcing
         self.recovery = recovery_months
         self.examined = 0
         margin = case.needs["margin_usd"].to_numpy(float)

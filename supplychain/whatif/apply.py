@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from supplychain.analysis.resourcing import Resourcing
+from supplychain.analysis.exposure import MEASURES as MEASURES
 from supplychain.case import Case
 from supplychain.errors import Problems, UsageError
 from supplychain.facts.countries import is_country
@@ -25,8 +25,7 @@ from supplychain.whatif.legal import Steps, edit_law
 from supplychain.whatif.scenario import Scenario
 
 WINDOW: Final = 36.0  # months that a scenario is followed
-_OF_NETWORK: Final = {"compiled", "needs", "demand_shares", "nowhere", "_resourcing"}  # that no law enters
-MEASURES: Final = ("in force", "at leave")
+_OF_NETWORK: Final = {"compiled", "needs", "demand_shares", "nowhere", "resourcing"}  # that no law enters
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,8 +83,7 @@ class Applied:
         case = self.at(months)
         lost = supply.own_lost(case.compiled, self.outages, bound, months, mean)
         if any(isinstance(action, do.Demand) and action.world for action in self.actions):
-            spare = Resourcing.from_network(case.network, case.assumptions.settings.get("resourcing")).spare
-            more = supply.surge(case.compiled, self.actions, spare, case.on, months)
+            more = supply.surge(case.compiled, self.actions, case.resourcing.spare, case.on, months)
             lost = 1.0 - (1.0 - lost) * (1.0 - more)
         return lost
 

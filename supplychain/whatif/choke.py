@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
+from supplychain.analysis.chokepoints import THRESHOLD
 from supplychain.analysis.memory import Memory, digest
 from supplychain.case import Case
 from supplychain.network import Floats, is_firm
@@ -18,7 +19,6 @@ from supplychain.shocks import Shocks, refuse_all, remove_items, remove_organisa
 from supplychain.whatif.apply import Applied
 from supplychain.whatif.outlook import need_weights, resourced, short_run
 
-THRESHOLD: Final = 0.05
 KINDS: Final = ("leave of", "all supply of", "organisation")
 _ENDS: Final = ("after", "short")
 

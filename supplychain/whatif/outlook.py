@@ -3,7 +3,7 @@ part."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -12,15 +12,15 @@ import numpy.typing as npt
 import pandas as pd
 from scipy import sparse
 
-from supplychain.analysis.cascade import CascadeResult, Gates, cascade
-from supplychain.analysis.exposure import usual_roles
+from supplychain.analysis.exposure import MEASURES, refused_parts
 from supplychain.analysis.flow import after_resourcing
 from supplychain.analysis.memory import Memory, digest
-from supplychain.analysis.resourcing import Resourcing
+from supplychain.analysis.needs import need_weights as weights_of
+from supplychain.analysis.needs import short_run as short_run_of
 from supplychain.case import Case
-from supplychain.network import ROLES, Compiled, Flags, Floats
+from supplychain.network import Floats
 from supplychain.shocks import Bound, Shocks, flows_lost
-from supplychain.whatif.apply import MEASURES, Applied
+from supplychain.whatif.apply import Applied
 
 HORIZONS: Final = (3.0, 12.0, 36.0)
 NOISE: Final = 1e-9
@@ -123,20 +123,14 @@ def _total(array: Floats) -> Floats:
 
 def need_weights(case: Case) -> pd.DataFrame:
     """Return, by plant, destination and item: weight (of the need in the buyer's mean, summing to 1) and margin (USD a
-    year; NaN unknown). Needs weigh by margin, those without one as the mean of the others."""
-    needs = case.needs
-    margin = needs["margin_usd"].to_numpy(float)
-    usual = np.nanmean(margin) if np.isfinite(margin).any() else 1.0
-    weight = np.where(np.isfinite(margin), margin, usual)
-    total = weight.sum()
-    weight = weight / total if total > 0 else np.full(len(weight), 1.0 / max(len(weight), 1))
-    return needs[NEED].assign(weight=weight, margin=margin)
+    year; NaN unknown)."""
+    return case.needs[NEED].assign(weight=weights_of(case), margin=case.needs["margin_usd"].to_numpy(float))
 
 
 def short_run(case: Case, shocks: Shocks, months: Sequence[float], memory: Memory | None = None) -> Floats:
     """Return what the needs feel in the short run, (N, B, T). ``memory`` keeps each shock's losses by content."""
     if memory is None:
-        return felt(case, cascade(case.compiled, shocks, months, keep_supplies=False))
+        return short_run_of(case, shocks, months)
     needs = case.needs
     place = digest(
         "short", memory.of(case.compiled), needs["market"].to_numpy(), needs["need"].to_numpy(), tuple(months)
@@ -146,7 +140,7 @@ def short_run(case: Case, shocks: Shocks, months: Sequence[float], memory: Memor
     fresh = [keys.index(key) for key, loss in known.items() if loss is None]
     if fresh:
         # A shock's losses do not depend on what else is computed with it.
-        found = felt(case, cascade(case.compiled, shocks.take(fresh), months, keep_supplies=False))
+        found = short_run_of(case, shocks.take(fresh), months)
         for at, column in enumerate(fresh):
             known[keys[column]] = found[:, at]
             memory.keep(keys[column], found[:, at].copy())
@@ -162,25 +156,12 @@ def _column(table: sparse.csc_array, column: int) -> tuple[np.ndarray, np.ndarra
     return rows[kept][order].astype(np.int64), values[kept][order]
 
 
-def felt(case: Case, found: CascadeResult) -> Floats:
-    """Return what each need feels of its market's loss, (N, B, T): a plant by its own stock and the item's role."""
-    compiled, needs = case.compiled, case.needs
-    loss = np.ascontiguousarray(found.market_loss[needs["market"].to_numpy()])
-    own = needs["need"].to_numpy()
-    plants = np.flatnonzero(own >= 0)
-    if len(plants):
-        flat = found.market_loss.reshape(compiled.n_markets, -1)
-        every = Gates(compiled, found.horizons).felt(flat).reshape(compiled.n_needs, *found.market_loss.shape[1:])
-        loss[plants] = every[own[plants]]
-    return loss
-
-
 def resourced(
     case: Case, shocks: Shocks, months: Sequence[float], short: Floats, memory: Memory | None = None
 ) -> tuple[Floats, set[str]]:
     """Return losses after re-sourcing, (N, B, T), and the solver's words. ``memory`` keeps what was solved."""
     compiled, needs = case.compiled, case.needs
-    resourcing = resourcing_of(case)
+    resourcing = case.resourcing
     share = case.demand_shares if resourcing.outbid_rivals > 0 else np.ones(len(needs))
     markets, plants = needs["market"].to_numpy(), needs["need"].to_numpy()
 
@@ -209,15 +190,6 @@ def resourced(
     return np.stack([known[key][0] for key in keys], axis=1), set().union(*(known[key][1] for key in keys))
 
 
-def resourcing_of(case: Case) -> Resourcing:
-    """Return the assumptions on re-sourcing for a case, made once for it."""
-    known = case.__dict__
-    if "_resourcing" not in known:
-        known["_resourcing"] = Resourcing.from_network(case.network, case.assumptions.settings.get("resourcing"))
-    found: Resourcing = known["_resourcing"]
-    return found
-
-
 def split(applied: Applied, horizon: float = 12.0) -> pd.DataFrame:
     """Return what each part of the refused flows takes alone in the short run (buyer's mean): measure, by (imposing,
     regime, role, tier, item, outage), value, loss."""
@@ -227,7 +199,8 @@ def split(applied: Applied, horizon: float = 12.0) -> pd.DataFrame:
     weight = need_weights(case)["weight"].to_numpy(float)
     rows: list[tuple[str, str, str, float]] = []
     for measure, refused in zip(MEASURES, (case.denied_flows(), case.leave_flows()), strict=True):
-        parts = [part for part in _parts(case, refused) if part[2].any()]
+        # The policy is left out: it says how leave is given, not who asks for it or of what.
+        parts = [part for part in refused_parts(case, refused) if part[0] != "policy" and part[2].any()]
         if parts:
             names = [f"{by}:{value}" for by, value, _ in parts]
             loss = short_run(case, flows_lost(compiled, names, [mask for _, _, mask in parts]), (horizon,))
@@ -245,24 +218,6 @@ def split(applied: Applied, horizon: float = 12.0) -> pd.DataFrame:
             )
     table = pd.DataFrame(rows, columns=["measure", "by", "value", "loss"])
     return table[table["loss"] > NOISE].reset_index(drop=True)
-
-
-def _parts(case: Case, refused: Flags) -> Iterator[tuple[str, str, Flags]]:
-    """Yield (by, value, offers) of the parts of the refused flows."""
-    compiled: Compiled = case.compiled
-    item = compiled.market_item[compiled.offer_market]
-    for state in case.imposing_states:
-        yield "imposing", state, refused & case.leave_flows(imposing=[state])
-    for regime in case.regimes:
-        yield "regime", regime, refused & case.leave_flows(regime=regime)
-    role = usual_roles(compiled)[item]
-    for code, name in enumerate(ROLES):
-        yield "role", name, refused & (role == code)
-    tier = case.network.items["tier"].to_numpy(float)[item]
-    for number in sorted(set(tier[refused & np.isfinite(tier)])):
-        yield "tier", f"{number:g}", refused & (tier == number)
-    for code in np.unique(item[refused]):
-        yield "item", compiled.items[code], refused & (item == code)
 
 
 def waiting(applied: Applied) -> dict[str, float]:

@@ -17,12 +17,13 @@ import numpy as np
 import pandas as pd
 
 from supplychain import __version__
+from supplychain.analysis.exposure import MEASURES
 from supplychain.case import Case
 from supplychain.errors import InputError, Problem, SupplychainError, UsageError
 from supplychain.network import Compiled
 from supplychain.shocks import Bound
 from supplychain.whatif.actions import LEGAL
-from supplychain.whatif.apply import MEASURES, Applied, Books, apply, same_flows
+from supplychain.whatif.apply import Applied, Books, apply, same_flows
 from supplychain.whatif.design import ASSUMPTION, PARAMETER, Design, Dimension, Draw, count, dimensions, draws
 from supplychain.whatif.outlook import LOSSES, outlook
 from supplychain.whatif.scenario import Scenario, scenario_from

@@ -23,16 +23,15 @@ import pandas as pd
 from scipy import sparse
 
 from supplychain.analysis.cascade import Gates
-from supplychain.analysis.resourcing import Resourcing
+from supplychain.analysis.exposure import MEASURES, NOTICED
 from supplychain.case import Case
 from supplychain.network import CONSUMABLE, DAYS_PER_MONTH, Compiled, Floats
 from supplychain.shocks import Bound
 from supplychain.whatif import supply
-from supplychain.whatif.apply import MEASURES, WINDOW, Applied
+from supplychain.whatif.apply import WINDOW, Applied
 from supplychain.whatif.outlook import NEED, need_weights
 
 WEEKS: Final = 156
-NOTICED: Final = 0.01  # a need survives while it loses no more than this
 WEEK: Final = 7.0 / DAYS_PER_MONTH  # months
 _ORDER = {"free": 0, "excepted": 0, "notification": 0, "indeterminate": 1, "licence": 1, "prohibited": 2}
 _GROWTH_EVERY = 13  # weeks between two looks at what new capacity stands
@@ -45,7 +44,7 @@ class Timeline:
     weeks: week, day, measure, loss, loss_high (buyer's mean).
     needs: plant, destination, item, measure, weeks_to_survive (full weeks with at most 1 % lost; NaN: all of them),
       week_recovered (first week from which the loss stays at or below 1 %; NaN: never within the weeks), loss_area
-      (unit- months lost), lowest_stock_days (NaN where the need holds no stock of its own).
+      (unit-months lost), lowest_stock_days (NaN where the need holds no stock of its own).
     phases: day and what changes on it.
     """
 
@@ -141,18 +140,8 @@ def _course(applied: Applied, stands: Sequence[Case], law: _Law, bound: Bound) -
 
 def _lost(applied: Applied, case: Case, month: float, bound: Bound) -> Floats:
     lost = supply.own_lost(case.compiled, applied.outages, bound, month, mean=False)
-    spare = _resourcing(case).spare
-    more = supply.surge(case.compiled, applied.actions, spare, case.on, month)
+    more = supply.surge(case.compiled, applied.actions, case.resourcing.spare, case.on, month)
     return np.asarray(1.0 - (1.0 - lost) * (1.0 - more))
-
-
-def _resourcing(case: Case) -> Resourcing:
-    if "_resourcing" not in case.__dict__:
-        case.__dict__["_resourcing"] = Resourcing.from_network(
-            case.network, case.assumptions.settings.get("resourcing")
-        )
-    found: Resourcing = case.__dict__["_resourcing"]
-    return found
 
 
 class _Play:
@@ -170,7 +159,7 @@ class _Play:
         compiled = case.compiled
         before: Compiled | None = getattr(self, "compiled", None)
         self.compiled, self.gates = compiled, Gates(compiled, (1.0,))
-        self.spare = _resourcing(case).spare[compiled.market_item[compiled.need_market]]
+        self.spare = case.resourcing.spare[compiled.market_item[compiled.need_market]]
         self.consumable = compiled.need_role == CONSUMABLE
         self.full = np.where(self.consumable, compiled.need_stock_days / DAYS_PER_MONTH, 0.0)
         self.life = np.maximum(compiled.need_life_months, WEEK)
@@ -205,17 +194,8 @@ class _Play:
         since = np.maximum(len(self.history) - 1 - self.life_weeks, 0)
         worn = np.minimum((self.history[-1] - self.history[since, np.arange(len(since))]) / self.life, 1.0)
         felt = np.where(self.consumable, lack - drawn, worn)
-        self.node = own + (1.0 - own) * self._needs_loss(felt)
+        self.node = own + (1.0 - own) * self.gates.lost_by(felt)
         return gap, felt
-
-    def _needs_loss(self, felt: Floats) -> Floats:
-        gates = self.gates
-        lost = np.asarray(gates.linear @ felt) if gates.linear.nnz else np.zeros(gates.n_supplies)
-        if len(gates.owners):
-            clauses = felt[gates.essential] if gates.alone else np.minimum(gates.clauses @ felt, 1.0)
-            worst = np.maximum.reduceat(clauses, gates.starts)
-            lost[gates.owners] = np.maximum(lost[gates.owners], worst)
-        return lost
 
 
 def _need_keys(compiled: Compiled) -> npt.NDArray[np.object_]:

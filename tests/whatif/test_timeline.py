@@ -6,11 +6,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from supplychain.analysis.cascade import cascade
+from supplychain.analysis.needs import short_run
 from supplychain.case import Case
 from supplychain.network import DAYS_PER_MONTH
 from supplychain.whatif.apply import MEASURES, apply
-from supplychain.whatif.outlook import felt, need_weights
+from supplychain.whatif.outlook import need_weights
 from supplychain.whatif.scenario import Scenario, scenario_from
 from supplychain.whatif.timeline import WEEK, timeline
 from tests.whatif import small
@@ -59,7 +59,7 @@ def test_a_constant_shock_never_costs_more_in_the_course_than_in_the_cascade() -
     one = apply(scenario_from({"title": "x", "action": [outage]}), case)
     found = timeline(one, 300)
     weeks = np.arange(1, 301)
-    bound = felt(one.case, cascade(one.case.compiled, one.shocks(1.0), tuple((weeks * WEEK).tolist())))
+    bound = short_run(one.case, one.shocks(1.0), tuple((weeks * WEEK).tolist()))
     weight = need_weights(case)["weight"].to_numpy(float)
     for b, measure in enumerate(MEASURES):
         curve = of(found.weeks, measure)
