@@ -148,6 +148,7 @@ def test_agrees_with_plain_loops(seed: int, replaceability: Any, engine: Any) ->
         cost_sink=sinks[1],
         engine=engine,
     )
+    assert len(result.table) == len(expected)
     for row in result.table.itertuples():
         got = (row.esri, row.down, row.up, row.iterations)
         assert np.allclose(got, expected[str(row.firm)], atol=1e-12, rtol=0)

@@ -343,6 +343,8 @@ def test_a_buyer_can_need_all_of_its_products_or_any(euv: Case) -> None:
     }
     each = [set(minimal_cut_sets(fault_tree(c, "site", below=0.2).tree.gates, TOP, max_size=2).sets()) for c in single]
     union = each[0] | each[1]
+    assert sets["all"]
+    assert union
     assert sets["any"] == {c for c in union if not any(set(other) < set(c) for other in union)}
     assert all(any(set(part) <= set(c) for part in one) for c in sets["all"] for one in each)
 

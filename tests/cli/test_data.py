@@ -39,6 +39,7 @@ def test_the_bundled_packages_pass_strictly(name: str, capsys: pytest.CaptureFix
     answer = json.loads(capsys.readouterr().out)
     assert answer["accepted"] is True
     assert {row["table"] for row in answer["rows"]} >= {"sources"}
+    assert answer["hashes"]
     assert all(len(digest) == 64 for digest in answer["hashes"].values())
 
 
@@ -91,6 +92,7 @@ def test_show_an_item_with_rows_and_resolved_sources(capsys: pytest.CaptureFixtu
         for source in row["source"].split(";")
         if source not in ("none", "unverified")
     }
+    assert cited
     assert cited <= known
     assert all(row["title"] for row in answer["sources"])
 

@@ -162,7 +162,9 @@ def test_added_supplies_are_assumptions_and_replace_what_they_were_made_from(pac
 
 def test_changed_essentiality_says_why(package: Package) -> None:
     table = package.tables["requirements"]
-    for _, row in table[table["note"].str.startswith("from facts")].iterrows():
+    published = table[table["note"].str.startswith("from facts")]
+    assert (published["quality"] == "assumption").any()
+    for _, row in published.iterrows():
         printed = re.match(r"from facts \((\w+)\)", row["note"])
         assert printed is not None
         stronger = "process:" in row["note"].split(";")[0]
@@ -241,6 +243,7 @@ def test_aggregates_are_not_counted_beside_their_parts(package: Package) -> None
     table = table[table["essentiality"] != "minor"]
     needs = table.groupby("item")["requires"].agg(set)
     items = package.tables["items"]
+    assert items["aggregate_of"].any()
     for whole, parts in zip(items["item"], items["aggregate_of"], strict=True):
         for part in filter(None, parts.split(";")):
             assert not [user for user, needed in needs.items() if {whole, part} <= needed], (whole, part)

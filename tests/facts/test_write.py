@@ -90,6 +90,7 @@ def test_no_text_can_run_in_a_spreadsheet(small: Path, tmp_path: Path) -> None:
     write_package(replace(base, tables={**base.tables, "supplies": supplies}), tmp_path / "out")
     text = (tmp_path / "out" / "supplies.csv").read_text(encoding="utf-8")
     cells = [line.split(",")[-1] for line in text.splitlines()[1:]]
+    assert len(cells) == len(supplies)
     assert all(cell.startswith("'") for cell in cells)
 
 

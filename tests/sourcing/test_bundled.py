@@ -13,6 +13,7 @@ from supplychain.case import Case
 from supplychain.cli import run
 from supplychain.errors import InputError
 from supplychain.locate import models
+from supplychain.network import is_firm
 from supplychain.sourcing import compare, load_policy, presets, source
 from supplychain.sourcing.alternatives import alternatives, qualify_first, ranges
 from supplychain.sourcing.explain import reasons, rule_prices
@@ -203,8 +204,9 @@ def test_n_1_secure_stands_when_whatif_takes_each_large_supplier_away(case, secu
     given = {(r.need, r.label): r.amount for r in secure.outcome.relaxed if r.rule == "secure"}
     promised = contracts.buy[:, -1] * (1 + contracts.flexibility) + contracts.reserve[:, -1]
     bought = pd.Series(promised).groupby(problem.supplies["organisation"].to_numpy()[problem.supply]).sum()
-    firms = [o for o in bought.sort_values(ascending=False).index if o != "other" and not o.startswith("producers-")]
+    firms = [o for o in bought.sort_values(ascending=False).index if is_firm(o)]
     stock = problem.needs["stock_today"].to_numpy() + contracts.build
+    assert len(firms) >= 6
     for firm in firms[:6]:
         told = scenario_from({"title": firm, "action": [{"do": "outage", "organisations": [firm]}]})
         applied = apply(told, case)

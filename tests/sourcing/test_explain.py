@@ -25,16 +25,17 @@ DEFAULTS = {
 }
 
 
-@pytest.mark.parametrize("seed", range(14))
+# Draws whose rules can all be kept; of the others no price is told.
+@pytest.mark.parametrize("seed", [2, 4, 6, 7, 8, 10, 11, 12, 13, 14, 15, 18, 20, 21])
 def test_rule_prices_are_differences_to_plans_made_afresh(seed):
     whole = seed % 2 == 0
     problem, policy = draw(seed, whole).problem(), draw_policy(seed, whole)
     plan = make_plan(problem, policy)
-    if plan.relaxed:
-        return
-    for row in rule_prices(plan).itertuples():
-        if row.rule not in DEFAULTS:
-            continue
+    assert not plan.relaxed
+    prices = rule_prices(plan)
+    priced = prices[prices["rule"].isin(list(DEFAULTS))]
+    assert len(priced)
+    for row in priced.itertuples():
         afresh = make_plan(problem, policy.with_(**DEFAULTS[row.rule]))
         assert row.objective_without == pytest.approx(afresh.outcome.objective, rel=1e-5, abs=1e-5), row.rule
         if row.rule != "risk.price":

@@ -36,6 +36,7 @@ def test_the_events_that_the_facts_date_are_there(table: pd.DataFrame) -> None:
 def test_verdicts_are_what_the_numbers_say(table: pd.DataFrame) -> None:
     judged = table[table["verdict"] != "not judged"]
     days = judged["horizon"].isna()
+    assert set(judged.loc[~days, "verdict"]) > {"inside"}
     for row in judged[~days].itertuples():
         inside = row.observed_high >= row.after - 0.01 and row.observed_low <= row.high + 0.01
         assert (row.verdict == "inside") == inside

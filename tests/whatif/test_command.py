@@ -91,7 +91,9 @@ def test_the_page_escapes_what_it_shows_and_leaves_a_whole_run(found: Comparison
     written = write_page(found, tmp_path / "run")
     assert written.read_text() == html
     body = read(tmp_path / "run")
-    assert all(finding.good for finding in compare_outputs(tmp_path / "run", body))
+    compared = compare_outputs(tmp_path / "run", body)
+    assert compared
+    assert all(finding.good for finding in compared)
     assert {f"tables/{name}.csv" for name in found.tables} <= set(body["outputs"])
     weeks = pd.read_parquet(tmp_path / "run" / "tables" / "weeks.parquet")
     assert set(weeks["scenario"]) == {"baseline", "outage", "ban"}

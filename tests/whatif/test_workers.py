@@ -87,6 +87,7 @@ def test_a_sweep_stopped_in_any_way_leaves_no_worker_and_is_resumed(tmp_path: Pa
         until(lambda: all(gone(child) for child in mine), 5)  # noqa: B023
         assert (folder / ".lock").exists() == (stop is signal.SIGKILL)
         names = [path.name for path in made.glob("*.json")]
+        assert len(names) > done
         assert all(json.loads((made / name).read_bytes())["run"] == int(name[:7]) for name in names)
         done = len(names)
     # Resumed: what was finished is kept, the lock of the dead is taken over and that is told.
