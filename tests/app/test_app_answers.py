@@ -195,3 +195,13 @@ def test_the_report_to_take_away_is_of_the_setup_with_the_page_of_the_draft(
     assert (asked[0].network, asked[0].policy, asked[0].on) == (TEMPLATE, "cheapest", "2026-10-01")
     with zipfile.ZipFile(io.BytesIO(report_bytes(own, setup, Draft()))) as archive:
         assert archive.namelist() == ["report/report.html"]
+
+
+def test_every_control_and_source_of_the_book_opens(workspace: Workspace) -> None:
+    case, desk = workspace.base, Desk(Work(SETUP, (Draft(),)))
+    asked = [What.of("control", control=control) for control in case.book.in_force(case.on)["control"]]
+    asked += [What.of("source", source=source) for source in case.book.tables["sources"]["source"]]
+    for one in asked:
+        page = answers.explain(desk, explain(workspace, SETUP, Draft(), one), None, workspace)
+        assert "NaT" not in page, one
+        assert "&lt;NA&gt;" not in page, one

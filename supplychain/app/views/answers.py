@@ -40,6 +40,7 @@ _COLUMNS: Final = {
     "Determinations": ("flows", "status", "policy", "citation", "floor", "ceiling", "questions"),
     "Controls": ("control", "imposing", "status", "policy", "instrument", "from", "flows", "source"),
     "Every control on the item, clause by clause": ("control", "imposing", "verdict", "destination", "citation"),
+    "Exceptions that may lift it": ("name", "destination", "condition", "from", "to", "basis", "source"),
     "What it needs": ("requires", "role", "essentiality", "quality", "source"),
     "Sources": ("title", "publisher", "date", "url"),
 }

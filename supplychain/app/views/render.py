@@ -53,7 +53,9 @@ def part(template: str, **values: Any) -> Markup:
 
 def known(value: Any) -> bool:
     """Is there a value?"""
-    return not (value is None or value == "" or value is pd.NaT or (isinstance(value, float) and math.isnan(value)))
+    if value is None or value is pd.NA or value is pd.NaT:  # asked by identity: compared, the second is no answer
+        return False
+    return not (value == "" or (isinstance(value, float) and math.isnan(value)))
 
 
 def percent(share: Any) -> str:
