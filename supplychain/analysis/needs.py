@@ -37,6 +37,8 @@ def need_loss(
     are months.
     """
     own = (needs >= 0)[:, None]
+    if not own.any():
+        return market_loss
     at = np.where(needs >= 0, needs, 0)
     span = np.asarray(horizons, float)[None, :]
     consumable = (compiled.need_role[at] == CONSUMABLE)[:, None]
