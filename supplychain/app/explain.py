@@ -7,7 +7,7 @@ back.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -282,7 +282,7 @@ def _control(case: Case, what: What) -> list[Level]:
 
 
 def _source(case: Case, what: What) -> list[Level]:
-    return [_sources(case, [str(what.keys["source"])])]
+    return [replace(_sources(case, [str(what.keys["source"])]), opens="")]  # the end: it does not open itself
 
 
 def _behind(

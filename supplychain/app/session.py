@@ -9,7 +9,8 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from shutil import rmtree
+from tempfile import TemporaryDirectory, mkdtemp
 from typing import Any, Final
 
 from shiny import App, Inputs, Outputs, Session, reactive, ui
@@ -133,8 +134,10 @@ class Live:
 
     def packages(self) -> list[tuple[str, str]]:
         """Return the networks that this page may choose from, as (value, label)."""
-        first = self.shared.workspace.base.network.name
-        return [("", first), *((path, Path(path).name) for path in self.own)]
+        first, names = self.shared.workspace.base.network.name, [Path(path).name for path in self.own]
+        again = [names[: at + 1].count(name) for at, name in enumerate(names)]  # opened once more after a change
+        labels = [name if number == 1 else f"{name} ({number})" for name, number in zip(names, again, strict=True)]
+        return [("", first), *zip(self.own, labels, strict=True)]
 
     def _package(self, desk: Desk, value: str) -> Desk:
         network = Path(value) if value in self.own else self.shared.first.setup.network
@@ -143,14 +146,15 @@ class Live:
     def _opened(self, desk: Desk, upload: Upload) -> Desk:
         """Open a workbook that was sent, read by the same reader and checks as everywhere."""
         name = state.safe_name(upload.name, ".xlsx")
+        self.folder = self.folder or TemporaryDirectory(prefix="supplychain-")
+        path = Path(mkdtemp(dir=self.folder.name)) / name  # of its own: the same file comes again, corrected
         try:
             if not upload.name.lower().endswith(".xlsx"):
                 raise UsageError(texts.say("fault.workbook"))
-            self.folder = self.folder or TemporaryDirectory(prefix="supplychain-")
-            path = Path(self.folder.name) / name
             write_new(path, upload.data)
             self.own = {**self.own, str(path): _own(path, self.shared.workspace)}
         except SupplychainError as error:
+            rmtree(path.parent)
             told = state.notice_of(error)
             lines = told.lines or (told.title,)
             title = texts.say("fault.file", name=name)

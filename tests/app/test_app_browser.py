@@ -304,14 +304,17 @@ def test_a_saved_scenario_is_loaded_again_and_is_the_file_of_the_command_line(wi
 
 def test_a_network_of_ones_own_is_opened_checked_and_left(window: Window, tmp_path: Path) -> None:
     window.click("#own > summary")
-    bad = tmp_path / "bad.xlsx"
-    bad.write_bytes(b"no workbook")
-    window.page.set_input_files("#workbook", bad)
-    window.page.wait_for_selector("#notice .fault li")
     good = tmp_path / "mine.xlsx"
+    good.write_bytes(b"no workbook")
+    window.page.set_input_files("#workbook", good)
+    window.page.wait_for_selector("#notice .fault li")
+    good.unlink()
     assert run(["init", str(good), "--quiet"]) == 0
     window.page.set_input_files("#workbook", good)
     window.page.wait_for_selector("#package option[selected][value$='mine.xlsx']", state="attached")
+    window.page.set_input_files("#workbook", good)  # once more, as after a correction
+    window.page.wait_for_selector("#package option[selected] >> text=mine.xlsx (2)", state="attached")
+    window.click("#undo")
     assert window.page.input_value("#package").endswith("mine.xlsx")
     assert "known as of" in window.text("#head") or "known only" in window.text("#head")
     window.click("#undo")
