@@ -82,6 +82,16 @@ def whatif(
         typer.Option("--page-format", help="html, pdf, xlsx, md, pptx or all; several with commas. Default: html."),
     ] = None,
     language: Language = Tongue.en,
+    redact: Annotated[
+        bool,
+        typer.Option(
+            "--redact", help="Write codes into the page for organisations, supplies, plants, the buyer, your scenarios."
+        ),
+    ] = False,
+    key: Annotated[
+        Path | None,
+        typer.Option("--key", help="File of the key to the codes. Default: PAGE.redaction-key.csv, beside the page."),
+    ] = None,
     *,
     wanted: CaseOptions,
     form: OutputFormat = Format.table,
@@ -98,9 +108,17 @@ def whatif(
     names = [*(scenarios or []), *(scenario or [])]
     if not names:
         raise UsageError("name a scenario, such as `supplychain whatif taiwan-outage`; --list tells the bundled ones")
+    from supplychain.report.redact import key_place
     from supplychain.whatif.compare import compare
     from supplychain.whatif.scenario import load_scenario
 
+    if redact and page is None:
+        raise UsageError("--redact writes codes into a page: give --page FOLDER too")
+    if key is not None and not redact:
+        raise UsageError("--key names where the key of a redacted page goes: give --redact too")
+    if redact and output is not None:
+        raise UsageError("--output writes names: leave it out with --redact, and write the table in a run of its own")
+    private = key_place(key, page) if redact and page is not None else None
     span = months(horizons)
     loaded = [load_scenario(name) for name in dict.fromkeys(names)]
     values = _values(set_ or [])
@@ -119,7 +137,8 @@ def whatif(
             from supplychain.report.whatif_page import write_page
 
             step("writing the page")
-            written = write_page(found, page, languages.language(language.value), chosen(page_format or ["html"]))
+            speech, formats = languages.language(language.value), chosen(page_format or ["html"])
+            written = write_page(found, page, speech, formats, hide=redact, key_file=private)
     show_table(
         found.tables[part.value],
         form,
@@ -131,6 +150,8 @@ def whatif(
     )
     if page is not None:
         typer.echo(written, err=True)
+    if private is not None and not quiet:
+        typer.echo(f"the key to the codes, for you alone: {private}", err=True)
 
 
 class Design(StrEnum):

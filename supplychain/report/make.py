@@ -21,7 +21,7 @@ from supplychain.report import (
 )
 from supplychain.report.document import Document
 from supplychain.report.language import language
-from supplychain.report.redact import redact
+from supplychain.report.redact import key_place, redact
 from supplychain.report.run import check_target, writing
 from supplychain.report.words import mark
 
@@ -115,16 +115,8 @@ def default_folder(request: Request) -> Path:
 
 
 def key_path(request: Request, target: Path) -> Path:
-    """Return where the key of a redacted report goes: outside its folder, so that the folder can be handed on.
-
-    Raises UsageError for a place inside the folder, or one that holds another file.
-    """
-    path = request.key or target.with_name(f"{target.name}.redaction-key.csv")
-    if path.resolve().is_relative_to(target.resolve()):
-        raise UsageError(f"--key {path} lies inside the run {target}: the key must not travel with it")
-    if path.is_dir() or (path.exists() and not path.read_bytes().startswith(b"kind,code,id,name\n")):
-        raise UsageError(f"--key {path} exists and is no key of a redacted report: name another file")
-    return path
+    """Return where the key of a redacted report goes: outside its folder; raises UsageError for another place."""
+    return key_place(request.key, target)
 
 
 def make(request: Request, output: Path | None, step: Callable[[str], None]) -> Path:

@@ -92,12 +92,17 @@ def adding(body: Callable[[], Mapping[str, Any]]) -> Iterator[None]:
         _ADDED.reset(token)
 
 
+def added() -> Mapping[str, Any]:
+    """Return what the command that is running lets every manifest hold."""
+    return _ADDED.get()()
+
+
 def write(run: Run, body: Mapping[str, Any], started: str) -> None:
     """Write the manifest, last of all files, from what the run knows (``body``) and the files it wrote."""
-    added = _ADDED.get()()
-    warnings = [*body.get("warnings", ()), *added.get("warnings", ())]
+    more = added()
+    warnings = [*body.get("warnings", ()), *more.get("warnings", ())]
     told = [one for at, one in enumerate(warnings) if one not in warnings[:at]]
-    run.write(MANIFEST, _bytes({**body, **added, "warnings": told}, started, hashes(run)))
+    run.write(MANIFEST, _bytes({**body, **more, "warnings": told}, started, hashes(run)))
 
 
 def seal(target: Path, files: Sequence[Path], body: Mapping[str, Any], started: str) -> None:

@@ -29,7 +29,7 @@ from supplychain.report.names import Names
 from supplychain.report.run import csv_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
     from supplychain.case import Case
@@ -38,7 +38,16 @@ if TYPE_CHECKING:
 
 MASK = "[redacted]"  # for a name inside a text of the law: a code there would tell what it stands for
 KEY_COLUMNS = ("kind", "code", "id", "name")
-_PREFIX = {"organisation": "O", "supply": "S", "plant": "P", "buyer": "B", "source": "Q", "network": "N", "policy": "R"}
+_PREFIX = {
+    "organisation": "O",
+    "supply": "S",
+    "plant": "P",
+    "buyer": "B",
+    "source": "Q",
+    "network": "N",
+    "policy": "R",
+    "scenario": "W",
+}
 _KEPT = frozenset({"", "other"})  # nobody's names
 _WORD = re.compile(r"[^\W_]+")
 # Columns that hold items, states or words of ours alone: nothing in them is anybody's name.
@@ -68,6 +77,10 @@ _ORDER = {
     "sources": ("source",),
     "need_flows": ("item", "plant", "destination", "origin", "treatment", "imposing"),
     "stocks": ("item", "plant", "destination", "week"),
+    "whatif.needs": ("scenario", "item", "plant", "destination", "measure", "horizon"),
+    "whatif.plants": ("scenario", "plant", "measure", "horizon"),
+    "whatif.times": ("scenario", "item", "plant", "destination", "measure"),
+    "whatif.choke_points": ("scenario", "change", "kind", "element"),
 }
 # Tables that stand in the order of numbers, and by what rows stand whose numbers are equal.
 _TIES = {
@@ -132,8 +145,41 @@ def asked(path: Path) -> dict[str, Any]:
     return dict(found)
 
 
-def key_of(case: Case, policy: Policy | None = None) -> Key:
-    """Return the codes of a case; ``policy`` is one of the user's own."""
+def key_place(given: Path | None, target: Path) -> Path:
+    """Return where the key of a redacted run goes: outside its folder, so that the folder can be handed on.
+
+    Raises UsageError for a place inside the folder, or one that holds another file.
+    """
+    path = given or target.with_name(f"{target.name}.redaction-key.csv")
+    if path.resolve().is_relative_to(target.resolve()):
+        raise UsageError(f"--key {path} lies inside the run {target}: the key must not travel with it")
+    if path.is_dir() or (path.exists() and not path.read_bytes().startswith(b"kind,code,id,name\n")):
+        raise UsageError(f"--key {path} exists and is no key of a redacted report: name another file")
+    return path
+
+
+def key_of(
+    case: Case,
+    policy: Policy | None = None,
+    *,
+    scenarios: Mapping[str, str] | None = None,
+    newcomers: Iterable[str] = (),
+) -> Key:
+    """Return the codes of a case; ``policy`` and ``scenarios`` (title by name) are the user's own.
+
+    ``newcomers`` are makers that scenarios bring in.
+    """
+    known = _known(case)
+    known["organisation"] |= {name: name for name in newcomers if name not in known["organisation"]}
+    known["policy"] = {policy.name: policy.title} if policy is not None else {}
+    known["scenario"] = dict(scenarios or {})
+    secret = _secret(_tables(case))
+    rows = [row for kind, names in known.items() for row in _coded(kind, names, secret)]
+    return Key(pd.DataFrame(rows, columns=list(KEY_COLUMNS), dtype="str"))
+
+
+def _known(case: Case) -> dict[str, dict[str, str]]:
+    """Return whom a case names, by kind: name by id."""
     network, tables = case.network, _tables(case)
     makers = dict(zip(network.organisations["organisation"], network.organisations["name"], strict=True))
     parents = set(network.organisations["parent"]) if "parent" in network.organisations else set()
@@ -141,19 +187,16 @@ def key_of(case: Case, policy: Policy | None = None) -> Key:
     unnamed = {name: name for name in {*parents, *lines["organisation"]} if name not in makers}
     book = set(case.book.tables["sources"]["source"])
     sources = network.sources
+    titles = sources["title" if "title" in sources else "source"]
     supplies = Names.of(case)
-    known = {
+    return {
         "organisation": {**makers, **unnamed},
         "supply": {name: supplies.supply(name) for name in lines["supply"]},
         "plant": {name: name for name in network.plants["plant"]},
         "buyer": {} if case.is_country else {case.buyer: case.buyer},
-        "source": {s: str(t) for s, t in zip(sources["source"], sources["title"], strict=True) if s not in book},
+        "source": {s: str(t) for s, t in zip(sources["source"], titles, strict=True) if s not in book},
         "network": {network.name: network.name},
-        "policy": {policy.name: policy.title} if policy is not None else {},
     }
-    secret = _secret(tables)
-    rows = [row for kind, names in known.items() for row in _coded(kind, names, secret)]
-    return Key(pd.DataFrame(rows, columns=list(KEY_COLUMNS), dtype="str"))
 
 
 def _tables(case: Case) -> dict[str, pd.DataFrame]:
@@ -187,38 +230,43 @@ def redact(findings: Findings, case: Case, policy: Policy | None = None) -> tupl
     """Return the findings with codes for names, and the key; ``policy`` is one of the user's own, if that was asked."""
     key = key_of(case, policy)
     codes = key.codes
-    tables = {name: _table(name, table, key) for name, table in findings.tables.items()}
+    tables = {name: coded_table(name, table, key) for name, table in findings.tables.items()}
     if policy is not None and "figure" in tables["plan_summary"]:
         tables["plan_summary"] = _policy(tables["plan_summary"], codes[("policy", policy.name)])
     tables["assumptions"] = _assumptions(tables["assumptions"])
     tables["sources"] = _sources(tables["sources"], set(codes.values()), key)
-    data = {str(problem) for problem in case.network.package.warnings} if case.network.package else set()
-    kept = tuple(key.clear(text) for text in findings.warnings if text not in data)
-    left = (f"{len(data)} warnings of the data are left out of this redacted report",) if data else ()
     return replace(
         findings,
         buyer=codes.get(("buyer", findings.buyer), findings.buyer),
         network=codes[("network", case.network.name)],
-        names=_names(findings.names, key),
+        names=coded_names(findings.names, key),
         tables=tables,
         addresses=_addresses(findings.addresses, key),
         no_plan=key.clear(findings.no_plan),
         solves=tuple({name: _cleared(value, key) for name, value in solve.items()} for solve in findings.solves),
-        warnings=(*kept, *left),
+        warnings=coded_warnings(findings.warnings, case, key),
     ), key
+
+
+def coded_warnings(warnings: Sequence[str], case: Case, key: Key) -> tuple[str, ...]:
+    """Return warnings with codes; those about rows of the data are left out and counted."""
+    data = {str(problem) for problem in case.network.package.warnings} if case.network.package else set()
+    kept = tuple(key.clear(text) for text in warnings if text not in data)
+    left = (f"{len(data)} warnings of the data are left out of this redacted report",) if data else ()
+    return (*kept, *left)
 
 
 def _cleared(value: Any, key: Key) -> Any:
     return key.clear(value) if isinstance(value, str) else value
 
 
-def _table(name: str, table: pd.DataFrame, key: Key) -> pd.DataFrame:
+def coded_table(name: str, table: pd.DataFrame, key: Key) -> pd.DataFrame:
     """Return one table with codes, in an order that does not tell the ids'; notes of the supply data are left out."""
     cleared = table.copy()
     for column in cleared.columns:
         if column in _PLAIN or not _is_text(cleared[column]):
             continue
-        if column == "note" and name not in ("law", "cliffs"):
+        if column == "note" and name not in ("law", "cliffs", "whatif.costs"):
             cleared[column] = ""
             continue
         mask = MASK if name in ("law", "cliffs") or column in _LAW else ""
@@ -283,7 +331,7 @@ def _addresses(addresses: Mapping[str, str], key: Key) -> dict[str, str]:
     return {key.clear(source, MASK): url for source, url in kept.items() if url == key.clear(url, MASK)}
 
 
-def _names(names: Names, key: Key) -> Names:
+def coded_names(names: Names, key: Key) -> Names:
     """Return names in which makers are their codes, and regimes hold no name of an organisation."""
     makers = {code: code for (kind, _), code in key.codes.items() if kind == "organisation"}
     supplies = {

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
+from supplychain.files import replace_file
 from supplychain.locate import datasets, models
-from supplychain.report import charts, formats, manifest, marks, words
+from supplychain.report import charts, formats, manifest, marks, redact, words
 from supplychain.report.document import Document
 from supplychain.report.language import ENGLISH, Language
 from supplychain.report.make import LAWFUL
@@ -19,15 +22,21 @@ from supplychain.report.view import Column, Figure, Link, Section, Sheet, sheet
 from supplychain.report.words import mark
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
+    from datetime import date
 
     from markupsafe import Markup
 
-    from supplychain.whatif.compare import Comparison, Side
+    from supplychain.report.redact import Key
+    from supplychain.whatif.compare import Comparison
+    from supplychain.whatif.scenario import Scenario
 
 STEM = "whatif"
 _INK = (marks.MUTED, "#0b6e99", "#c2571a", "#5b8c2a", "#7a4fa3", "#b23a5e", "#2f7f79", "#8a6d1d")
 _SHOWN_NEEDS = 25
+_LIST = re.compile(r"(?<==)[^\s,;]+(?:,[^\s,;]+)+")  # "a,b" of "organisations=a,b"
+_LEAST = 5e-4  # a smaller change prints as none
+_BASELINE = "baseline"  # the case as it is, in every table
 _INVENTED = mark("Its plants, volumes, stocks and margins are invented to show the method.")
 _MEASURE = {"in force": mark("in force"), "at leave": mark("at leave"), "touch": mark("touch")}
 _BY = {
@@ -49,77 +58,222 @@ _OUTAGES = mark("outages of the scenario")
 _CHANGE = {"became": mark("became"), "stopped": mark("stopped")}
 
 
+@dataclass(frozen=True)
+class Scene:
+    """One scenario as it is told; ``own``: it is not, or not whole, one that comes with the program."""
+
+    name: str
+    title: str
+    question: str
+    day: date
+    actions: tuple[str, ...]
+    assumes: tuple[str, ...]
+    sources: tuple[str, ...]
+    own: bool
+
+    def row(self) -> dict[str, Any]:
+        """Return the scenario as a row of the table that is written."""
+        lists = {name: "; ".join(getattr(self, name)) for name in ("actions", "assumes", "sources")}
+        return {"scenario": self.name, "title": self.title, "day": self.day.isoformat(), **lists}
+
+
+@dataclass(frozen=True, eq=False)
+class Told:
+    """What a comparison says: tables by name, from which every number is taken, and what a page says around them."""
+
+    buyer: str
+    network: str
+    illustrative: bool
+    on: date
+    known_as_of: date
+    products: tuple[str, ...]
+    names: Names
+    scenes: tuple[Scene, ...]
+    tables: Mapping[str, pd.DataFrame]
+    warnings: tuple[str, ...]
+
+    @classmethod
+    def of(cls, found: Comparison) -> Told:
+        """Return what a comparison says, with every name in it."""
+        case = found.case
+        scenes = tuple(_scene(side.applied.scenario, side.applied.case.on) for side in found.sides)
+        return cls(
+            buyer=case.buyer,
+            network=case.network.name,
+            illustrative=case.illustrative,
+            on=case.on,
+            known_as_of=case.book.known_as_of,
+            products=case.products,
+            names=Names.of(case),
+            scenes=scenes,
+            tables={**found.tables, "scenarios": pd.DataFrame([scene.row() for scene in scenes])},
+            warnings=found.warnings,
+        )
+
+    def note(self, language: Language, unknown: float) -> str:
+        """Return what every picture says under itself: the date of the law and the unknown share."""
+        share = language.percent(unknown)
+        return language.say(
+            "Law as of {day}; unknown facts may add up to {share}.", day=language.day(self.on), share=share
+        )
+
+
+def _scene(scenario: Scenario, day: date) -> Scene:
+    actions = tuple(action.words for action in scenario.actions)
+    named = scenario.name, scenario.title, scenario.question
+    return Scene(*named, day, actions, scenario.assumes, scenario.sources, _own(scenario))
+
+
+def _own(scenario: Scenario) -> bool:
+    """Say whether any part of a scenario is not of the files that come with the program."""
+    bundled = {manifest.sha256(path) for path in (models() / "scenarios").glob("*.toml")}
+    return not scenario.hashes or not set(scenario.hashes.values()) <= bundled
+
+
+def redacted(told: Told, found: Comparison) -> tuple[Told, Key]:
+    """Return what a comparison says with codes for names, and the key; what scenarios of the user's say is left out."""
+    own = {scene.name: scene.title for scene in told.scenes if scene.own}
+    newcomers = (getattr(act, "organisation", "") for side in found.sides for act in side.applied.scenario.actions)
+    key = redact.key_of(found.case, scenarios=own, newcomers=newcomers)
+    scenes = tuple(_coded(scene, key) for scene in told.scenes)
+    tables = {name: redact.coded_table(f"whatif.{name}", table, key) for name, table in found.tables.items()}
+    phases = tables["phases"]
+    tables["phases"] = phases.assign(what=[_by_code(str(what)) for what in phases["what"]])
+    said = {text for scene in told.scenes if scene.own for text in scene.assumes}
+    warnings = [text for text in told.warnings if not any(one in text for one in said)]
+    return replace(
+        told,
+        buyer=key.codes.get(("buyer", told.buyer), told.buyer),
+        network=key.codes[("network", told.network)],
+        names=redact.coded_names(told.names, key),
+        scenes=scenes,
+        tables={**tables, "scenarios": pd.DataFrame([scene.row() for scene in scenes])},
+        warnings=redact.coded_warnings(warnings, found.case, key),
+    ), key
+
+
+def _by_code(text: str) -> str:
+    """Return the words of actions with each list in the order of what it has become, not of the ids it held."""
+    return _LIST.sub(lambda found: ",".join(sorted(found[0].split(","))), text)
+
+
+def _coded(scene: Scene, key: Key) -> Scene:
+    """Return a scenario with codes for names; of the user's own only what its actions do."""
+    code = key.codes.get(("scenario", scene.name), "")
+    sources = (key.codes.get(("source", source), key.clear(source, redact.MASK)) for source in scene.sources)
+    return replace(
+        scene,
+        name=code or scene.name,
+        title=code or key.clear(scene.title, redact.MASK),
+        question="" if code else key.clear(scene.question, redact.MASK),
+        actions=tuple(sorted(_by_code(key.clear(action)) for action in scene.actions)),
+        assumes=() if code else tuple(key.clear(text, redact.MASK) for text in scene.assumes),
+        sources=tuple(sorted(sources)),
+    )
+
+
 def write_page(
-    found: Comparison, folder: Path, language: Language = ENGLISH, wanted: Sequence[str] = ("html",)
+    found: Comparison,
+    folder: Path,
+    language: Language = ENGLISH,
+    wanted: Sequence[str] = ("html",),
+    *,
+    hide: bool = False,
+    key_file: Path | None = None,
 ) -> Path:
     """Write the page (or other formats), every table (CSV, Parquet) and a manifest into ``folder`` as one run.
 
-    Returns the path of the first file. Raises UsageError for a folder that holds something else, EnvironmentFault when
-    the disk refuses.
+    ``hide`` writes codes for names, and their key into ``key_file`` (None: beside the folder). Returns the path of the
+    first file. Raises UsageError for a folder that holds something else, EnvironmentFault when the disk refuses.
     """
     started = manifest.now()
     check_target(folder, [datasets(), models()])
-    files = formats.files(document(found, language), found.tables, wanted, lambda _: None, STEM)
+    told, body = Told.of(found), _body(found)
+    if hide:
+        place = redact.key_place(key_file, folder)
+        told, key = redacted(told, found)
+        body = _sealed_body(found, told, language, wanted)
+    files = formats.files(document(told, language), told.tables, wanted, lambda _: None, STEM)
+    if hide:  # first: a redacted run without its key could never be read back
+        replace_file(place, key.file(_private(folder)))
     with writing(folder) as run:
         for name, data in files.items():
             run.write(name, data)
-        for name, table in found.tables.items():
+        for name, table in told.tables.items():
             run.write_table(name, table)
-        manifest.write(run, _body(found), started)
+        if hide:
+            with manifest.adding(dict):  # what the command lets every manifest hold names everything
+                manifest.write(run, body, started)
+        else:
+            manifest.write(run, body, started)
     return folder / next(iter(files))
+
+
+def _private(folder: Path) -> dict[str, Any]:
+    """Return what the key keeps beside the codes: the command, by which ``verify`` makes the page again."""
+    command = manifest.added().get("command")
+    if command is None:
+        return {"redact": True}
+    words_, dropped = list[str](), False
+    for word in command["arguments"]:
+        if not dropped and word != "--key":
+            words_.append(word)
+        dropped = word == "--key" and not dropped
+    target = str(folder.absolute())
+    writes = {said: path for said, path in command["writes"].items() if path == target}
+    return {"redact": True, "command": {"arguments": words_, "writes": writes}}
 
 
 def page(found: Comparison, language: Language = ENGLISH) -> str:
     """Return the HTML of a comparison."""
-    return formats.page(document(found, language))
+    return formats.page(document(Told.of(found), language))
 
 
-def document(found: Comparison, language: Language = ENGLISH) -> Document:
+def document(told: Told, language: Language = ENGLISH) -> Document:
     """Return what a comparison says, from which every format is made."""
-    case, say = found.case, language.say
-    titles = [_title(side, language) for side in found.sides]
+    say = language.say
+    titles = [language.tell(scene.title) for scene in told.scenes]
     facts = (
-        (say("Law as of"), language.day(case.on)),
-        (say("Law known as of"), language.day(case.book.known_as_of)),
-        (say("Buyer"), case.buyer),
-        (say("Products"), language.number(float(len(case.products)))),
+        (say("Law as of"), language.day(told.on)),
+        (say("Law known as of"), language.day(told.known_as_of)),
+        (say("Buyer"), told.buyer),
+        (say("Products"), language.number(float(len(told.products)))),
         (say("Scenarios"), language.number(float(len(titles)))),
-        (say("Network"), case.network.name),
+        (say("Network"), told.network),
     )
+    weeks = told.tables["weeks"]
     caption = say(
         "Mean of the buyer's needs; lines on what is known, dashes if every unknown fact were adverse. In force: flows "
         "refused already, and flows that wait for leave. At leave: all leave refused."
     )
+    caption = language.join(told.note(language, _widest(weeks["loss"], weeks["loss_high"])), caption)
     label = say("Loss of the buyer's needs by week and scenario")
-    opening = Figure(
-        say("Loss week by week"), courses(found.weeks, label, "course", language), caption, "weeks", wide=True
-    )
-    names = Names.of(case, language)
+    opening = Figure(say("Loss week by week"), courses(weeks, label, "course", language), caption, "weeks", wide=True)
+    names = replace(told.names, language=language)
     return Document(
         title=say("What if: {scenarios}", scenarios=language.listed(titles, 3)),
-        on=case.on,
+        on=told.on,
         facts=facts,
-        notice=say(_INVENTED) if case.illustrative else "",
-        sentences=tuple(_sentence(side, language) for side in found.sides),
+        notice=say(_INVENTED) if told.illustrative else "",
+        sentences=tuple(_sentence(told, scene, language) for scene in told.scenes),
         opening=(opening,),
         sections=(
-            _brackets(found, language),
-            _who(found, names),
-            _parts(found, names),
-            _chokes(found, names),
-            _times(found, names),
-            _costs(found, language),
-            _scenarios(found, language),
+            _brackets(told, language),
+            _who(told, names),
+            _parts(told, names),
+            _chokes(told, names),
+            _times(told, names),
+            _costs(told, language),
+            _scenarios(told, language),
         ),
-        footer=(say(LAWFUL), *(language.tell(warning) for warning in found.warnings)),
+        footer=(say(LAWFUL), *(language.tell(warning) for warning in told.warnings)),
         cite=_cite,
         language=language,
     )
 
 
-def _title(side: Side, language: Language) -> str:
-    one = side.applied.scenario
-    return language.tell(one.title)
+def _widest(low: pd.Series, high: pd.Series) -> float:
+    return max(float((high - low).max()), 0.0) if len(low) else 0.0
 
 
 def courses(weeks: pd.DataFrame, label: str, prefix: str, language: Language = ENGLISH) -> Markup:
@@ -144,36 +298,43 @@ def courses(weeks: pd.DataFrame, label: str, prefix: str, language: Language = E
     return charts.svg(chart.facet(column=alt.Column("measure:N", sort=order)), label, prefix)
 
 
-def _sentence(side: Side, language: Language) -> dict[str, str]:
-    """What one scenario does, in one sentence."""
-    one, head, say = side.applied.scenario, side.outlook, language.say
-    horizon = 12.0 if 12.0 in head.horizons else head.horizons[-1]
-    told = {}
-    for name, measure in (("force", "in force"), ("leave", "at leave")):
-        after, short = (head.head(measure, horizon, end) for end in ("after", "short"))
-        told[name] = language.percent_range(after, short, 1)
-    told["months"] = language.months(horizon)
-    margin = head.head("in force", horizon, "margin_short")
-    body = (
-        say("After {months} the buyer loses {force} in force and {leave} at leave.", **told)
-        if words.missing(margin)
-        else say(
-            "After {months} the buyer loses {force} in force and {leave} at leave; up to {margin} of yearly margin at "
-            "risk in force.",
-            margin=language.money(margin),
-            **told,
-        )
+def _sentence(told: Told, scene: Scene, language: Language) -> dict[str, str]:
+    """What one scenario does beside the case as it is, in one sentence."""
+    say, table = language.say, told.tables["headline"]
+    horizon = 12.0 if 12.0 in set(table["horizon"]) else float(table["horizon"].max())
+    rows = table[table["horizon"] == horizon].to_dict("records")
+    now = {(str(row["scenario"]), str(row["measure"])): row for row in rows}
+    ends = {
+        f"{name}{when}": _with_unknown(now[(scenario, measure)], language)
+        for name, measure in (("force", "in force"), ("leave", "at leave"))
+        for when, scenario in (("", scene.name), ("_now", _BASELINE))
+    }
+    loss = say(
+        "After {months} the buyer loses {force} in force (as things stand {force_now}) and {leave} at leave "
+        "({leave_now}).",
+        months=language.months(horizon),
+        **ends,
     )
-    question = language.tell(one.question)
-    return {"lead": say("{title}.", title=_title(side, language)), "body": language.join(body, question)}
+    margin = float(now[(scene.name, "in force")]["margin_short"])
+    at_risk = say("Up to {margin} of yearly margin is at risk in force.", margin=language.money(margin))
+    body = language.join(loss, at_risk if margin >= 0.5 else "", language.tell(scene.question))
+    return {"lead": say("{title}.", title=language.tell(scene.title)), "body": body}
 
 
-def _brackets(found: Comparison, language: Language) -> Section:
+def _with_unknown(row: Mapping[Any, Any], language: Language) -> str:
+    known = language.percent_range(float(row["after"]), float(row["short"]), 1)
+    unknown = float(row["short_high"]) - float(row["short"])
+    if unknown < 5e-4:
+        return known
+    return language.say("{known}, unknown\u00a0{more}", known=known, more=language.percent(unknown, 1))
+
+
+def _brackets(told: Told, language: Language) -> Section:
     say = language.say
-    rows = found.headline.rename(columns={"short": "short_run", "short_high": "high"})
+    rows = told.tables["headline"].rename(columns={"short": "short_run", "short_high": "high"})
     rows = rows.assign(
         row=rows["scenario"],
-        order=rows["scenario"].map({side.name: at for at, side in enumerate((found.baseline, *found.sides))}),
+        order=rows["scenario"].map({name: at for at, name in enumerate(dict.fromkeys(rows["scenario"]))}),
     )
     titles = {
         "in force": (say("Loss in force"), say("Loss in force by scenario and horizon")),
@@ -185,13 +346,15 @@ def _brackets(found: Comparison, language: Language) -> Section:
         some = rows[rows["measure"] == measure]
         panel = some.assign(panel=[language.months(horizon) for horizon in some["horizon"]])
         picture = charts.brackets(panel, label, f"b-{measure[:2]}", width=190)
-        parts.append(Figure(title, picture, caption, "headline", wide=True))
+        noted = language.join(told.note(language, _widest(some["short_run"], some["high"])), caption)
+        parts.append(Figure(title, picture, noted, "headline", wide=True))
     return Section("losses", say("Losses by horizon"), (), tuple(parts))
 
 
-def _who(found: Comparison, names: Names) -> Section:
+def _who(told: Told, names: Names) -> Section:
     say = names.language.say
-    needs = found.needs[found.needs["measure"] == "at leave"].copy()
+    needs = told.tables["needs"]
+    needs = needs[needs["measure"] == "at leave"].copy()
     needs["size"] = np.maximum(needs["delta_short"].abs(), needs["delta_after"].abs())
     needs = needs.sort_values(["size", "scenario", "item", "plant"], ascending=[False, True, True, True])
     shown = _percents(needs, ["after", "short", "delta_after", "delta_short"], names.language)
@@ -208,7 +371,9 @@ def _who(found: Comparison, names: Names) -> Section:
     shown["called"] = [names.item(item) for item in shown["item"]]
     shown["months"] = [f"{horizon:g}" for horizon in shown["horizon"]]
     shown["plant"] = shown["plant"].where(shown["plant"] != "", shown["destination"])
-    plants = _percents(found.plants, ["after", "short", "delta_short"], names.language)
+    moved = told.tables["plants"]
+    ends = moved[["delta_after", "delta_short"]].abs().max(axis=1)
+    plants = _percents(moved[ends >= _LEAST], ["after", "short", "delta_short"], names.language)
     plants["months"] = [f"{horizon:g}" for horizon in plants["horizon"]]
     plants["measured"] = [say(_MEASURE.get(measure, measure)) for measure in plants["measure"]]
     by_plant = [
@@ -227,15 +392,16 @@ def _who(found: Comparison, names: Names) -> Section:
         say("Who is hit"),
         (lead,),
         (
-            sheet(plants, say("Plants whose loss changes"), by_plant, "plants", most=_SHOWN_NEEDS),
+            sheet(plants, say("Plants whose loss changes"), by_plant, "plants", most=_SHOWN_NEEDS, total=len(moved)),
             sheet(shown, say("Needs whose loss at leave changes most"), columns, "needs", most=_SHOWN_NEEDS),
         ),
     )
 
 
-def _parts(found: Comparison, names: Names) -> Section:
+def _parts(told: Told, names: Names) -> Section:
     say = names.language.say
-    table = found.split[found.split["delta"].abs() > 5e-4].copy()
+    table = told.tables["split"]
+    table = table[table["delta"].abs() > _LEAST].copy()
     table["size"] = table["delta"].abs()
     table = table.sort_values(["size", "scenario", "by", "value"], ascending=[False, True, True, True])
     shown = _percents(table, ["baseline", "loss", "delta"], names.language)
@@ -269,9 +435,9 @@ def _part(names: Names, by: str, value: str) -> str:
     return names.language.say(wording.get(value, value))
 
 
-def _chokes(found: Comparison, names: Names) -> Section:
+def _chokes(told: Told, names: Names) -> Section:
     say = names.language.say
-    shown = _percents(found.choke_points, ["after", "short"], names.language)
+    shown = _percents(told.tables["choke_points"], ["after", "short"], names.language)
     shown["turn"] = [say(_CHANGE.get(change, change)) for change in shown["change"]]
     shown["what"] = [say(_KIND.get(kind, kind)) for kind in shown["kind"]]
     shown["called"] = [
@@ -294,9 +460,10 @@ def _chokes(found: Comparison, names: Names) -> Section:
     return Section("chokes", say("Choke points that come and go"), (lead,), (listed,))
 
 
-def _times(found: Comparison, names: Names) -> Section:
+def _times(told: Told, names: Names) -> Section:
     say = names.language.say
-    table = found.times[found.times["measure"] == "in force"].copy()
+    table = told.tables["times"]
+    table = table[table["measure"] == "in force"].copy()
     table = table.sort_values(["loss_area", "scenario", "item", "plant"], ascending=[False, True, True, True])
     for name in ("weeks_to_survive", "week_recovered", "baseline_weeks_to_survive"):
         table[f"{name}_words"] = [say("none lost") if pd.isna(x) else f"{x:g}" for x in table[name]]
@@ -322,9 +489,9 @@ def _times(found: Comparison, names: Names) -> Section:
     return Section("times", say("Time to survive, time to recover"), (lead,), (listed,))
 
 
-def _costs(found: Comparison, language: Language) -> Section:
+def _costs(told: Told, language: Language) -> Section:
     say = language.say
-    table = found.costs.copy()
+    table = told.tables["costs"].copy()
     for name in ("held", "new", "regret", "held_unmet", "new_unmet"):
         table[f"{name}_words"] = [say("unknown") if pd.isna(x) else f"{x:,.4g}" for x in table[name]]
     table["leave_words"] = [language.percent(x, 1) for x in table["needs_leave"]]
@@ -349,20 +516,18 @@ def _costs(found: Comparison, language: Language) -> Section:
     return Section("costs", say("Cost to serve and regret"), (lead,), (sheet(table, say("Costs"), columns, "costs"),))
 
 
-def _scenarios(found: Comparison, language: Language) -> Section:
+def _scenarios(told: Told, language: Language) -> Section:
     say = language.say
-    rows: list[dict[str, Any]] = []
-    for side in found.sides:
-        one = side.applied.scenario
-        rows.append(
-            {
-                "scenario": one.name,
-                "day": side.applied.case.on,
-                "does": "; ".join(action.words for action in one.actions) or say("nothing: the case as it is"),
-                "assumes": say("; ").join(language.tell(text) for text in one.assumes),
-                "sources": ", ".join(one.sources),
-            }
-        )
+    rows = [
+        {
+            "scenario": scene.name,
+            "day": scene.day,
+            "does": "; ".join(scene.actions) or say("nothing: the case as it is"),
+            "assumes": say("; ").join(language.tell(text) for text in scene.assumes),
+            "sources": ", ".join(scene.sources),
+        }
+        for scene in told.scenes
+    ]
     columns = [
         Column("scenario", say("Scenario")),
         Column("day", say("Law of"), "day"),
@@ -370,15 +535,16 @@ def _scenarios(found: Comparison, language: Language) -> Section:
         Column("assumes", say("Assumes"), "small"),
         Column("sources", say("Sources"), "small"),
     ]
-    turns = found.phases.assign(what=[language.tell(str(what)) for what in found.phases["what"]])
+    turns = told.tables["phases"]
+    turns = turns.assign(what=[language.tell(str(what)) for what in turns["what"]])
     phases = [
         Column("scenario", say("Scenario")),
         Column("day", say("Day"), "day"),
         Column("what", say("What changes"), "small"),
     ]
-    told = sheet(pd.DataFrame(rows), say("Scenarios"), columns, "costs", total=len(rows))
+    each = sheet(pd.DataFrame(rows), say("Scenarios"), columns, "scenarios")
     days = sheet(turns, say("Days on which something changes"), phases, "phases", most=40)
-    return Section("scenarios", say("What the scenarios say"), (), (told, days))
+    return Section("scenarios", say("What the scenarios say"), (), (each, days))
 
 
 def _percents(table: pd.DataFrame, names: Sequence[str], language: Language) -> pd.DataFrame:
@@ -412,4 +578,23 @@ def _body(found: Comparison) -> dict[str, Any]:
         "inputs": manifest.inputs(case),
         "statuses": [{"scenario": side.name, "statuses": list(side.outlook.statuses)} for side in found.sides],
         "warnings": list(found.warnings),
+    }
+
+
+def _sealed_body(found: Comparison, told: Told, language: Language, wanted: Sequence[str]) -> dict[str, Any]:
+    """What the manifest of a redacted page says: no path, no name of the user's, one hash for all files of a role."""
+    known = manifest.added()
+    names = {side.name: scene.name for side, scene in zip(found.sides, told.scenes, strict=True)}
+    return {
+        "request": {"redact": True, "language": language.code, "formats": list(wanted), "on": told.on.isoformat()},
+        "buyer": told.buyer,
+        "illustrative": told.illustrative,
+        "on": told.on.isoformat(),
+        "known_as_of": told.known_as_of.isoformat(),
+        "products": list(told.products),
+        "scenarios": [{"name": name} for name in names.values()],
+        "inputs": manifest.sealed(manifest.inputs(found.case)),
+        "statuses": [{"scenario": names[side.name], "statuses": list(side.outlook.statuses)} for side in found.sides],
+        **{name: known[name] for name in ("threads", "tolerances", "solved") if name in known},
+        "warnings": list(told.warnings),
     }

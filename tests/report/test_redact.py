@@ -24,7 +24,7 @@ from supplychain.report import formats
 from supplychain.report.findings import Findings
 from supplychain.report.language import language
 from supplychain.report.make import Request, document, key_path, make
-from supplychain.report.redact import MASK, Key, _table, asked, redact
+from supplychain.report.redact import MASK, Key, asked, coded_table, redact
 from supplychain.report.verify import verify
 from supplychain.sourcing.policy import load_policy
 
@@ -134,7 +134,7 @@ def test_rows_with_equal_numbers_do_not_stand_in_the_order_of_the_names() -> Non
     table = pd.DataFrame(
         {"threat": [f"supplier:{name}" for name in names], "mean_resourced_before": [0.5] * 4 + [0.1] * 4}
     )
-    told = _table("plan_threats", table, key)
+    told = coded_table("plan_threats", table, key)
     assert told["mean_resourced_before"].tolist() == table["mean_resourced_before"].tolist()
     assert told["threat"].tolist() == [f"supplier:O-00{n}" for n in (1, 2, 7, 8, 3, 4, 5, 6)]
 
