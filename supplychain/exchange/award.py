@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from supplychain.exchange.planned import PROOF, Planned
+from supplychain.network import DAYS_PER_MONTH
 
 PLAIN = ["plant", "item", "name", "supply", "organisation", "maker", "site", "valid_from", "valid_to", "share", "today",
          "reserved", "volume", "unit", "unit_cost", "cost", "currency", "lead_time_months", "new"]  # fmt: skip
@@ -53,7 +54,7 @@ def coupa_items(plan: Planned) -> dict[str, pd.DataFrame]:
             "Currency": lines["currency"],
             "UOM": lines["unit"],
             "Minimum Order Quantity": lines["minimum_order"],
-            "Lead Time": np.ceil(lines["lead_time_months"] * 30.4375),
+            "Lead Time": np.ceil(lines["lead_time_months"] * DAYS_PER_MONTH),
             "Preferred": np.where(largest, "Yes", "No"),
             "Start Date": lines["valid_from"],
             "End Date": lines["valid_to"],

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from supplychain.exchange.planned import PROOF, Planned
+from supplychain.network import DAYS_PER_MONTH
 
 MAX_QUOTA = 999  # three digits
 PRECISE = 0.0005  # a split this close to the plan is not refined further
@@ -78,7 +79,7 @@ def quota_arrangements(plan: Planned) -> dict[str, pd.DataFrame]:
         QuotaMaximumQuantity=lines["capacity"],
         MaterialMinLotSizeQuantity=lines["minimum_order"],
         MaterialMaxLotSizeQuantity=np.nan,
-        PlannedDeliveryDurationInDays=np.ceil(lines["lead_time_months"] * 30.4375),
+        PlannedDeliveryDurationInDays=np.ceil(lines["lead_time_months"] * DAYS_PER_MONTH),
         PlannedShare=lines["share"],
         PlannedQuantity=lines["volume"],
         Supply=lines["supply"],

@@ -10,7 +10,7 @@ from scipy import sparse
 
 from supplychain.linear import LinearModel
 from supplychain.solve import LiveModel
-from supplychain.sourcing.items import ItemModel, item_models
+from supplychain.sourcing.items import ItemModel, item_models, lines_of
 from supplychain.sourcing.losses import Contracts, after_resourcing
 from supplychain.sourcing.plan import NOTABLE, SHOWN, Plan, read_contracts
 from supplychain.sourcing.problem import Flags, Floats
@@ -76,8 +76,7 @@ def ranges(plan: Plan, slack: float = 0.01) -> pd.DataFrame:
     for item in item_models(plan):
         buy = model.block["buy"]
         live = LiveModel(_with_room(item, slack))
-        inside = item.columns[(item.columns >= buy.start) & (item.columns < buy.stop)]
-        lines = np.unique((inside - buy.start) // problem.periods)
+        lines = lines_of(item, model)
         for supply in np.unique(problem.supply[lines]).tolist():
             own = lines[problem.supply[lines] == supply]
             if max(today[own].sum(), share[own].sum()) <= SHOWN:

@@ -11,7 +11,7 @@ from scipy import sparse
 from supplychain.errors import NoAnswer
 from supplychain.solve import LiveModel
 from supplychain.sourcing.engine import Engine
-from supplychain.sourcing.items import ItemModel, item_models
+from supplychain.sourcing.items import ItemModel, item_models, lines_of
 from supplychain.sourcing.losses import after_resourcing
 from supplychain.sourcing.plan import SHOWN, Plan, make_plan, read_contracts
 from supplychain.sourcing.problem import Floats
@@ -48,7 +48,7 @@ def reasons(plan: Plan) -> pd.DataFrame:
     rows = []
     for part in item_models(plan):
         paid = _payments(part, names)
-        for need in np.unique(problem.need[_lines_of(part, model)]).tolist():
+        for need in np.unique(problem.need[lines_of(part, model)]).tolist():
             lines = np.flatnonzero(problem.need == need)
             order = lines[np.argsort(unit[lines], kind="stable")]
             rejected = [line for line in order.tolist() if not used[line] and not held[line]]
@@ -73,12 +73,6 @@ def reasons(plan: Plan) -> pd.DataFrame:
     return table.sort_values(
         ["plant", "item", "share", "supply"], ascending=[True, True, False, True], ignore_index=True
     )
-
-
-def _lines_of(part: ItemModel, model: SourcingModel) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
-    buy = model.block["buy"]
-    inside = part.columns[(part.columns >= buy.start) & (part.columns < buy.stop)]
-    return np.unique((inside - buy.start) // model.problem.periods)
 
 
 def _row_names(model: SourcingModel) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -17,7 +17,7 @@ from supplychain.sourcing.losses import after_resourcing
 from supplychain.sourcing.plan import read_contracts
 from supplychain.sourcing.policy import Policy
 from supplychain.sourcing.problem import Floats, SourcingProblem, Threat
-from supplychain.sourcing.tiling import SourcingModel, build
+from supplychain.sourcing.tiling import SourcingModel, build, of_strength
 
 CLOSE = 1e-7  # two points nearer than this, relative to the frontier's span, are one
 
@@ -53,15 +53,7 @@ def frontier(
     chosen = threats if threats is not None else default_threats(problem, policy)
     if not chosen:
         raise NoAnswer("no state's refusal touches these needs: there is no exposure to take away")
-    bare = policy.with_(
-        **{
-            "secure.against": (),
-            "scenarios": {},
-            "risk.price": 0.0,
-            "risk.bound": None,
-            "name": policy.name,
-        }
-    )
+    bare = policy.with_(**{"secure.against": (), "scenarios": {}, "risk.price": 0.0, "risk.bound": None})
     search = _Search(build(problem, bare, exposed=chosen), chosen)
     search.run(points)
     rows = [search.row(kind, x) for kind, x in search.found]
@@ -75,8 +67,7 @@ def frontier(
 def default_threats(problem: SourcingProblem, policy: Policy) -> tuple[Threat, ...]:
     """Refusals by states, as strong as the policy's N-1 rule or scenarios have them, that touch some line."""
     strength = policy.secure.refusal if policy.secure.against else policy.scenarios.refusal
-    states = [t for t in problem.threats if t.kind == "state"]
-    strong = [t for t in states if not t.name.endswith((":at-leave", ":all")) or t.name.endswith(f":{strength}")]
+    strong = [t for t in problem.threats if t.kind == "state" and of_strength(t, strength)]
     return tuple(t for t in strong if (t.factor < 1 - 1e-9).any())
 
 
@@ -194,13 +185,10 @@ def _whole(engine: Engine, linear: LinearModel, loss: Floats) -> LinearModel:
     for part in engine.parts:
         upper[part.columns] = part.live.model.col_upper
     row = sparse.csr_array((loss * scale)[None, :])
-    return LinearModel(
-        cost=linear.cost,
+    return replace(
+        linear,
         matrix=sparse.csr_array(sparse.vstack([linear.matrix, row])),
         row_lower=np.append(linear.row_lower, -np.inf),
         row_upper=np.append(linear.row_upper, np.inf),
-        col_lower=linear.col_lower,
         col_upper=upper,
-        integer=linear.integer,
-        offset=linear.offset,
     )

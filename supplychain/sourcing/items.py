@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import sparse
@@ -59,23 +59,20 @@ def item_models(plan: Plan) -> Iterator[ItemModel]:
         yield ItemModel(name, columns, rows, mine, inner, x[columns], float(linear.cost[columns] @ x[columns]))
 
 
+def lines_of(part: ItemModel, model: SourcingModel) -> Ints:
+    """Positions of the lines that an item's model buys by."""
+    buy = model.block["buy"]
+    inside = part.columns[(part.columns >= buy.start) & (part.columns < buy.stop)]
+    return np.unique((inside - buy.start) // model.problem.periods)
+
+
 def allowed(plan: Plan) -> LinearModel:
     """The plan's model with the relaxations that the plan names."""
-    linear = plan.model.linear
-    upper = linear.col_upper.copy()
+    upper = plan.model.linear.col_upper.copy()
     columns = {(soft.rule, soft.need, soft.label): soft.column for soft in plan.model.softs}
     for given in plan.outcome.relaxed:
         upper[columns[given.rule, given.need, given.label]] = given.amount + 1e-6
-    return LinearModel(
-        linear.cost,
-        linear.matrix,
-        linear.row_lower,
-        linear.row_upper,
-        linear.col_lower,
-        upper,
-        linear.integer,
-        linear.offset,
-    )
+    return replace(plan.model.linear, col_upper=upper)
 
 
 def column_items(model: SourcingModel, names: list[str]) -> Ints:

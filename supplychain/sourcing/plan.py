@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from supplychain.errors import SupplychainError
+from supplychain.network import DAYS_PER_MONTH
 from supplychain.solve import PROVEN
 from supplychain.sourcing.check import Checked, check_plan
 from supplychain.sourcing.core import change_costs, prices, today_cost
@@ -30,13 +31,13 @@ NOTABLE = 0.005  # a change of share that is worth a reader's attention
 class Plan:
     """A sourcing plan and what it does.
 
-    lines     one row per plant x item x supply x period with a share today or in the plan: share and volume,
-    change from today (parts of the need), unit cost and cost, lead time, status, policy, deciding control and
-    citation of the flow, needs_licence, probability (that leave is given, an assumption), new (a supplier to
-    qualify), reserved. needs     one row per plant x item: stock now and to hold, losses before and after under
-    the worst refusal. losses    one row per threat x need: both losses before and after. threats   one row per
-    threat: mean and largest loss over the needs, before and after. summary   the figures of the plan; `relaxed`
-    names rules that cannot hold, `notes` what a reader must know.
+    lines: one row per plant x item x supply x period with a share today or in the plan: share and volume, change from
+      today (parts of the need), unit cost and cost, lead time, status, policy, deciding control and citation of the
+      flow, needs_licence, probability (that leave is given, an assumption), new (a supplier to qualify), reserved.
+    needs: one row per plant x item: stock now and to hold, losses before and after under the worst refusal.
+    losses: one row per threat x need: both losses before and after.
+    threats: one row per threat: mean and largest loss over the needs, before and after.
+    summary: the figures of the plan; `relaxed` names rules that cannot hold, `notes` what a reader must know.
     """
 
     problem: SourcingProblem
@@ -213,7 +214,7 @@ def _threats(losses: pd.DataFrame, needs: int) -> pd.DataFrame:
 
 def _needs(plan: Plan) -> pd.DataFrame:
     problem = plan.problem
-    days = problem.period_months * 365.25 / 12
+    days = problem.period_months * DAYS_PER_MONTH
     stock = problem.needs["stock_today"].to_numpy(float)
     build_ = plan.contracts.build
     table = problem.needs[["plant", "item", "site", "unit"]].copy()

@@ -10,7 +10,7 @@ import pandas as pd
 from supplychain.assumptions import Assumptions
 from supplychain.solve import LiveModel
 from supplychain.sourcing.core import margins
-from supplychain.sourcing.items import ItemModel, item_models
+from supplychain.sourcing.items import ItemModel, item_models, lines_of
 from supplychain.sourcing.plan import Plan
 from supplychain.sourcing.problem import Floats, Ints
 
@@ -56,7 +56,7 @@ def robustness(plan: Plan, draws: int = 20, seed: int = 0, assumptions: Assumpti
     room = np.minimum(np.exp(sigma * normal[:, 1]), 2.0)
     supplies, items, moved_any = [], [], np.zeros(draws, dtype=bool)
     for item in item_models(plan):
-        lines = _lines(plan, item)
+        lines = lines_of(item, plan.model)
         need_size = problem.demand[np.unique(problem.need[lines])].sum()
         weight = problem.line_demand[lines] / need_size
         planned = _by_supply(problem.supply[lines], plan.contracts.buy[lines, -1] * weight)
@@ -84,12 +84,6 @@ def robustness(plan: Plan, draws: int = 20, seed: int = 0, assumptions: Assumpti
         seed=seed,
         spread=widths,
     )
-
-
-def _lines(plan: Plan, item: ItemModel) -> Ints:
-    buy = plan.model.block["buy"]
-    inside = item.columns[(item.columns >= buy.start) & (item.columns < buy.stop)]
-    return np.unique((inside - buy.start) // plan.problem.periods)
 
 
 def _draw(plan: Plan, item: ItemModel, lines: Ints, price: Floats, room: Floats) -> tuple[Floats, float]:

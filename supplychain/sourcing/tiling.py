@@ -149,7 +149,7 @@ def drawn(problem: SourcingProblem, policy: Policy) -> tuple[Scenario, ...]:
         Scenario(threat.name, probability, threat.factor)
         for threat in problem.threats
         if (probability := rule.named.get(threat.name, by_kind.get(threat.kind, 0.0))) > 0
-        and _drawn_refusal(threat, rule.refusal)
+        and of_strength(threat, rule.refusal)
     ]
     total = sum(scenario.probability for scenario in found)
     if total > 1 + 1e-9 or (rule.baseline is not None and abs(rule.baseline + total - 1) > 1e-9):
@@ -166,10 +166,11 @@ def drawn(problem: SourcingProblem, policy: Policy) -> tuple[Scenario, ...]:
 def named_threats(problem: SourcingProblem, policy: Policy) -> tuple[Threat, ...]:
     """The threats that the policy's N-1 rule names."""
     rule = policy.secure
-    return tuple(t for t in problem.threats if t.kind in rule.against and _drawn_refusal(t, rule.refusal))
+    return tuple(t for t in problem.threats if t.kind in rule.against and of_strength(t, rule.refusal))
 
 
-def _drawn_refusal(threat: Threat, refusal: str) -> bool:
+def of_strength(threat: Threat, refusal: str) -> bool:
+    """Is the threat as strong as ``refusal`` ("all", "at-leave") asks?"""
     # A state's threats come in two strengths, told apart by the ending of their names; others have one.
     return not threat.name.endswith((":at-leave", ":all")) or threat.name.endswith(f":{refusal}")
 
