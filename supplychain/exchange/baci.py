@@ -18,6 +18,7 @@ import pyarrow.csv as pcsv
 from supplychain.errors import EnvironmentFault, Problems
 from supplychain.exchange.trade import Ints, TradeFlows, places_by_code
 from supplychain.exchange.tradefolder import TradeImport, trade_files, write_trade
+from supplychain.facts.raw import SHOWN
 
 COLUMNS = ["t", "i", "j", "k", "v", "q"]
 NOTICE = """\
@@ -25,7 +26,6 @@ Contains BACI: Gaulier, G. and Zignago, S. (2010), BACI: International Trade Dat
 Working Paper 2010-23. Licence: Etalab 2.0 (https://www.etalab.gouv.fr/licence-ouverte-open-licence). Changed: codes of
 places to ISO 3166-1, thousand USD to USD. Flows of 1,000 USD or less are not in the source."""
 _BLANK = ["", "NA", "         NA", "          NA", "           NA", " NA", "NULL"]
-_SHOWN = 25
 _MOST = 1e15  # no trade of a year is larger, in USD or tonnes
 _BLOCK = 1 << 25  # bytes of CSV taken at a time
 _TYPES = {"t": pa.int16(), "i": pa.int16(), "j": pa.int16(), "k": pa.string(), "v": pa.float64(), "q": pa.float64()}
@@ -126,7 +126,7 @@ def _explain(file: Path, message: str, problems: Problems) -> None:
         wrong = np.flatnonzero(~pc.match_substring_regex(text, pattern).to_numpy())
         _report(
             wrong,
-            [str(table[name][int(at)].as_py()) for at in wrong[:_SHOWN]],
+            [str(table[name][int(at)].as_py()) for at in wrong[:SHOWN]],
             "number",
             f"{name} is a number",
             name,
@@ -150,7 +150,7 @@ def _check(flows: TradeFlows, sources: Any, targets: Any, file: str, problems: P
     for wrong, code, rule, column, values in rules:
         at = np.flatnonzero(wrong)
         if len(at):
-            texts = [flows.products[flows.product[n]] if values is None else str(values[n]) for n in at[:_SHOWN]]
+            texts = [flows.products[flows.product[n]] if values is None else str(values[n]) for n in at[:SHOWN]]
             _report(at, texts, code, rule, column, file, problems)
     if not problems.errors:
         _check_once(flows, sources, targets, file, problems)
@@ -166,12 +166,12 @@ def _check_once(flows: TradeFlows, sources: Any, targets: Any, file: str, proble
     order = np.argsort(key, kind="stable")
     again = np.sort(order[1:][np.diff(key[order]) == 0])
     if len(again):
-        texts = [flows.products[flows.product[n]] for n in again[:_SHOWN]]
+        texts = [flows.products[flows.product[n]] for n in again[:SHOWN]]
         _report(again, texts, "duplicate-key", "year, pair and product stand once", "k", file, problems)
 
 
 def _report(at: Any, texts: Sequence[str], code: str, rule: str, column: str, file: str, problems: Problems) -> None:
-    for number, text in zip(at[:_SHOWN], texts, strict=True):
+    for number, text in zip(at[:SHOWN], texts, strict=True):
         problems.add(code, rule, "correct it in the source", file=file, row=int(number) + 2, column=column, value=text)
-    if len(at) > _SHOWN:
-        problems.add(code, rule, f"and {len(at) - _SHOWN:,} more rows", file=file, column=column)
+    if len(at) > SHOWN:
+        problems.add(code, rule, f"and {len(at) - SHOWN:,} more rows", file=file, column=column)

@@ -11,8 +11,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from supplychain.errors import Problems
-from supplychain.facts.cells import SHOWN, UNSEEN, Cure, nearest
+from supplychain.facts.cells import UNSEEN, Cure, nearest
 from supplychain.facts.countries import is_country, likely_code
+from supplychain.facts.raw import SHOWN
 
 ROUNDING, TOLERANCE = 0.55, 2.5  # points by which the shares of a group may miss 100 in silence, and with a warning
 TYPES = ("process", "tool_resource", "design_resource", "material_resource", "ultimate_output")

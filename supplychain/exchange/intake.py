@@ -14,10 +14,10 @@ import pandas as pd
 import pyarrow as pa
 
 from supplychain.errors import Problem, Problems, UsageError
-from supplychain.facts.cells import SHOWN, STRING, blank_column, number_cure
+from supplychain.facts.cells import STRING, blank_column, number_cure
 from supplychain.facts.folder import read_table_file
 from supplychain.facts.package import Package, read_package, write_package
-from supplychain.facts.raw import RawTable
+from supplychain.facts.raw import SHOWN, RawTable
 from supplychain.facts.schema import NUMERIC, schema
 from supplychain.facts.tables import match_headers, record_rows
 

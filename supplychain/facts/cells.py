@@ -19,9 +19,9 @@ import pyarrow.compute as pc
 
 from supplychain.errors import Problems
 from supplychain.facts.countries import is_country, likely_code
+from supplychain.facts.raw import SHOWN
 from supplychain.facts.schema import Column
 
-SHOWN = 25  # faults of one kind in one column that are told one by one; the rest are counted
 STRING = pd.StringDtype(storage="pyarrow", na_value=np.nan)
 ID_PATTERN = r"^[a-z0-9][a-z0-9._-]*$"
 MAX_ID = 200

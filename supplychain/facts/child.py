@@ -24,7 +24,7 @@ from supplychain.facts.raw import RawTable
 SECONDS = 60  # CPU and wall time for a small file; more by size
 MEMORY = 2_000_000_000  # bytes of address space for a small file (a third of it is libraries); more by size
 _MOST_MEMORY = 16_000_000_000
-_PER_BYTE = {"parquet": 60, "workbook": 60, "grid": 60}  # bytes of memory that a byte of the file may need
+_PER_BYTE = 60  # bytes of memory that a byte of the file may need
 _SPEED = 300_000  # bytes of a file that are read in a second at the very least
 _EXHAUSTED = 9  # exit code of a child that ran out of memory
 
@@ -71,7 +71,7 @@ def _seconds(jobs: Sequence[Job]) -> int:
 
 
 def _memory(jobs: Sequence[Job]) -> int:
-    return min(MEMORY + sum(_PER_BYTE[job.kind] * len(job.data) for job in jobs), _MOST_MEMORY)
+    return min(MEMORY + sum(_PER_BYTE * len(job.data) for job in jobs), _MOST_MEMORY)
 
 
 def _asked(jobs: Sequence[Job]) -> bytes | str:

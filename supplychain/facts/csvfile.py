@@ -13,10 +13,9 @@ import pyarrow as pa
 import pyarrow.csv as pcsv
 
 from supplychain.errors import Problems
-from supplychain.facts.raw import MAX_CELL, MAX_ROWS, RawTable, check_header, unguard
+from supplychain.facts.raw import MAX_CELL, MAX_ROWS, SHOWN, RawTable, check_header, unguard
 
 _CHUNK = 10_000
-_SHOWN = 25  # faults of one kind told one by one; the rest are counted
 _MAGIC = (
     (b"\x1f\x8b", "a gzip archive", "unpack it first"),
     (b"PK\x03\x04", "a ZIP archive or Excel workbook", "save the sheet as CSV, or give the workbook its .xlsx name"),
@@ -231,7 +230,7 @@ def _records(text: str, name: str, file: str, problems: Problems) -> RawTable | 
                 problems.add("too-long", f"a table has at most {MAX_ROWS:,} rows", file=file, table=name)
                 return None
             wrong = np.flatnonzero((lengths != width) & (lengths != 0))
-            for index in wrong[: max(0, _SHOWN - ragged)]:
+            for index in wrong[: max(0, SHOWN - ragged)]:
                 problems.add(
                     "ragged",
                     f"every record has {width} cells, as the header",
@@ -253,10 +252,8 @@ def _records(text: str, name: str, file: str, problems: Problems) -> RawTable | 
     except csv.Error as error:
         _broken(str(error), text, name, file, problems)
         return None
-    if ragged > _SHOWN:
-        problems.add(
-            "ragged", f"{ragged - _SHOWN:,} more records have the wrong number of cells", file=file, table=name
-        )
+    if ragged > SHOWN:
+        problems.add("ragged", f"{ragged - SHOWN:,} more records have the wrong number of cells", file=file, table=name)
     cells = {
         column: pa.chunked_array([chunk[i] for chunk in chunks], type=pa.large_string())
         for i, column in enumerate(header)

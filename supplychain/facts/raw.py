@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 
 from supplychain.errors import Problems
 
+SHOWN = 25  # faults of one kind in one column that are told one by one; the rest are counted
 MAX_COLUMNS = 1_000
 MAX_ROWS = 10_000_000
 MAX_CELL = 4_000_000  # characters; a longer cell is a broken quote or an attack

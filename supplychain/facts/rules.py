@@ -12,7 +12,8 @@ import pandas as pd
 import pyarrow as pa
 
 from supplychain.errors import Problems
-from supplychain.facts.cells import SHOWN, report, split_list
+from supplychain.facts.cells import report, split_list
+from supplychain.facts.raw import SHOWN
 from supplychain.facts.tables import Loaded
 
 TOLERANCE = 0.025  # published shares are rounded: sums up to 1.025 are scaled back with a warning, more is refused
@@ -58,17 +59,10 @@ def weight_shares_sum_to_one(tables: Tables, problems: Problems) -> None:
     weight = loaded.frame["weight"].fillna(False).to_numpy(dtype=bool)
     _sums(loaded, weight, ["item"], problems)
     blank = weight & loaded.frame["share"].isna().to_numpy() & loaded.frame["capacity"].isna().to_numpy()
-    for position in np.flatnonzero(blank)[:SHOWN]:
-        problems.warn(
-            "share-blank",
-            "a weight row has a share or a capacity",
-            "its part of the item counts as unattributed; find the share",
-            file=loaded.file,
-            table=loaded.name,
-            row=loaded.row(position),
-            column="share",
-            value=loaded.frame["supply"].iloc[position],
-        )
+    where = np.flatnonzero(blank)
+    rule = "a weight row has a share or a capacity"
+    cure = "its part of the item counts as unattributed; find the share"
+    _warn(problems, loaded, where, "share-blank", rule, cure, "share", loaded.frame["supply"])
 
 
 def weight_has_one_basis(tables: Tables, problems: Problems) -> None:
@@ -77,17 +71,10 @@ def weight_has_one_basis(tables: Tables, problems: Problems) -> None:
     frame = loaded.frame
     weight = frame["weight"].fillna(False).to_numpy(dtype=bool)
     unsaid = frame["weight"].isna() & frame["share"].notna()
-    for position in np.flatnonzero(unsaid.to_numpy(dtype=bool))[:SHOWN]:
-        problems.warn(
-            "weight-blank",
-            "a row with a share says whether it weighs",
-            "write true or false; until then it is no part of the network",
-            file=loaded.file,
-            table=loaded.name,
-            row=loaded.row(position),
-            column="weight",
-            value=frame["supply"].iloc[position],
-        )
+    where = np.flatnonzero(unsaid.to_numpy(dtype=bool))
+    rule = "a row with a share says whether it weighs"
+    cure = "write true or false; until then it is no part of the network"
+    _warn(problems, loaded, where, "weight-blank", rule, cure, "weight", frame["supply"])
     bases = frame[weight].groupby("item")["basis"].nunique()
     for item in sorted(bases.index[bases > 1])[:SHOWN]:
         rows = np.flatnonzero(weight & (frame["item"] == item).to_numpy(dtype=bool))
@@ -139,17 +126,10 @@ def capital_and_knowledge_have_a_lifetime(tables: Tables, problems: Problems) ->
     loaded = tables["requirements"]
     frame = loaded.frame
     lacking = frame["role"].isin(["capital", "knowledge"]) & frame["lifetime_years"].isna()
-    for position in np.flatnonzero(lacking.to_numpy(dtype=bool))[:SHOWN]:
-        problems.warn(
-            "lifetime-missing",
-            "a capital or knowledge requirement has lifetime_years",
-            "give the service life or the term of the licence; until then the assumption of its category is used",
-            file=loaded.file,
-            table=loaded.name,
-            row=loaded.row(position),
-            column="lifetime_years",
-            value=frame["requirement"].iloc[position],
-        )
+    where = np.flatnonzero(lacking.to_numpy(dtype=bool))
+    rule = "a capital or knowledge requirement has lifetime_years"
+    cure = "give the service life or the term of the licence; until then the assumption of its category is used"
+    _warn(problems, loaded, where, "lifetime-missing", rule, cure, "lifetime_years", frame["requirement"])
 
 
 def relations_stand_once(tables: Tables, problems: Problems) -> None:
@@ -283,17 +263,10 @@ def periods_are_not_mixed(tables: Tables, problems: Problems) -> None:
         counts = group["per"].value_counts(sort=False).sort_index().sort_values(kind="stable")
         if len(counts) < 2:
             continue
-        for position in group.index[(group["per"] != counts.index[-1]).to_numpy(dtype=bool)][:SHOWN]:
-            problems.warn(
-                "mixed-periods",
-                f"capacities of {product or 'one product'} in {what} are per {counts.index[-1]} elsewhere",
-                "give all of them for one period, or say after the unit why not",
-                file=loaded.file,
-                table=loaded.name,
-                row=loaded.row(position),
-                column="unit",
-                value=frame["unit"].iloc[position],
-            )
+        where = group.index[(group["per"] != counts.index[-1]).to_numpy(dtype=bool)]
+        rule = f"capacities of {product or 'one product'} in {what} are per {counts.index[-1]} elsewhere"
+        cure = "give all of them for one period, or say after the unit why not"
+        _warn(problems, loaded, where, "mixed-periods", rule, cure, "unit", frame["unit"])
 
 
 def costs_have_a_currency(tables: Tables, problems: Problems) -> None:
@@ -341,17 +314,10 @@ def items_are_used(tables: Tables, problems: Problems) -> None:
     naming = (("supplies", "item"), ("requirements", "item"), ("requirements", "requires"), ("plants", "item"))
     used = {name for table, column in naming for name in tables[table].frame[column].unique()}
     used |= {*parts.to_pylist(), *items.iloc[owner]}
-    for position in np.flatnonzero(~items.isin(used).to_numpy(dtype=bool))[:SHOWN]:
-        problems.warn(
-            "orphan",
-            "an item is made, needed, bought or totalled by someone",
-            "add a supply or a requirement; until then it changes no result",
-            file=loaded.file,
-            table=loaded.name,
-            row=loaded.row(position),
-            column="item",
-            value=items.iloc[position],
-        )
+    where = np.flatnonzero(~items.isin(used).to_numpy(dtype=bool))
+    rule = "an item is made, needed, bought or totalled by someone"
+    cure = "add a supply or a requirement; until then it changes no result"
+    _warn(problems, loaded, where, "orphan", rule, cure, "item", items)
 
 
 def vintages_agree(tables: Tables, problems: Problems) -> None:
@@ -400,6 +366,30 @@ def figures_are_not_old(tables: Tables, problems: Problems) -> None:
                 column="year",
                 value=f"{year.iloc[position]:.0f}",
             )
+
+
+def _warn(
+    problems: Problems,
+    loaded: Loaded,
+    where: np.ndarray | pd.Index,
+    code: str,
+    rule: str,
+    cure: str,
+    column: str,
+    values: pd.Series,
+) -> None:
+    """Warn of the rows at the positions `where`, telling SHOWN of them; `values` are what stands there, by row."""
+    for position in where[:SHOWN]:
+        problems.warn(
+            code,
+            rule,
+            cure,
+            file=loaded.file,
+            table=loaded.name,
+            row=loaded.row(position),
+            column=column,
+            value=values.iloc[position],
+        )
 
 
 def _sums(loaded: Loaded, mask: np.ndarray, key: list[str], problems: Problems) -> None:

@@ -16,8 +16,8 @@ import pyarrow.compute as pc
 
 from supplychain.errors import Problems
 from supplychain.facts import cells
-from supplychain.facts.cells import SHOWN, Place, blank_column, convert, nearest, report
-from supplychain.facts.raw import RawTable, plain_header
+from supplychain.facts.cells import Place, blank_column, convert, nearest, report
+from supplychain.facts.raw import SHOWN, RawTable, plain_header
 from supplychain.facts.schema import LISTS, Column, Schema, Table
 
 _TOTAL = r"(?i)^\s*((grand |sub)?totals?|sums?|gesamt|summe):?\s*$"

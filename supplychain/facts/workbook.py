@@ -16,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 
 from supplychain.errors import Problems, UsageError
-from supplychain.facts.raw import MAX_INFLATED, RawTable, check_header, guard, unguard
+from supplychain.facts.raw import MAX_INFLATED, SHOWN, RawTable, check_header, guard, unguard
 from supplychain.facts.schema import table_names
 
 DESCRIPTOR_SHEET = "datapackage"  # two columns: key, value (as JSON)
@@ -29,7 +29,6 @@ _HIDDEN = re.compile(rb'<(?:\w+:)?row\s(?=[^>]*\bhidden="(?:1|true)")[^>]*?\br="
 # Office Open XML writes what XML cannot hold as _xHHHH_, and an underscore that would look like it likewise.
 _ESCAPED = re.compile("_x([0-9A-Fa-f]{4})_")
 _UNWRITABLE = re.compile("[\x00-\x08\x0b-\x1f\ufffe\uffff]|_(?=x[0-9A-Fa-f]{4}_)")
-_SHOWN = 25
 
 
 def read_workbook(
@@ -198,7 +197,7 @@ def _fault(
     faults: int,
     problems: Problems,
 ) -> int:
-    if faults < _SHOWN:
+    if faults < SHOWN:
         at = f"{place}!{cell.coordinate}"
         problems.add(code, rule, cure, file=at, table=name, row=cell.row, column=column, value=value)
     return 1
@@ -226,17 +225,17 @@ def _hidden_structure(data: bytes, sheet: Any, name: str, title: str, file: str,
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         xml = archive.read(sheet._worksheet_path)
     found = False
-    for match in list(_MERGED.finditer(xml))[:_SHOWN]:
+    for match in list(_MERGED.finditer(xml))[:SHOWN]:
         cell = match[1].decode()
         at = f"{file}!{title}!{cell}"
         problems.add("merged", "no cells are merged", "unmerge them and fill each cell", file=at, table=name)
         found = True
-    for match in list(_HIDDEN.finditer(xml))[:_SHOWN]:
+    for match in list(_HIDDEN.finditer(xml))[:SHOWN]:
         row = int(match[1])
         at = f"{file}!{title}!A{row}"
         problems.add("hidden-row", "no rows are hidden", "show or delete it", file=at, table=name, row=row)
         found = True
-    for match in list(_COLUMN.finditer(xml))[:_SHOWN]:
+    for match in list(_COLUMN.finditer(xml))[:SHOWN]:
         at = f"{file}!{title}!{get_column_letter(int(match[1]))}1"
         problems.add("hidden-column", "no columns are hidden", "show or delete it", file=at, table=name, row=1)
         found = True

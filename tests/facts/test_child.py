@@ -82,7 +82,7 @@ def test_a_child_that_dies_names_the_file_and_spares_the_others(monkeypatch: pyt
 def test_memory_and_time_are_limited(monkeypatch: pytest.MonkeyPatch) -> None:
     job = Job("parquet", "items", "items.parquet", parquet(item=["a"]))
     monkeypatch.setattr(child, "MEMORY", 100_000_000)
-    monkeypatch.setattr(child, "_PER_BYTE", {"parquet": 0})
+    monkeypatch.setattr(child, "_PER_BYTE", 0)
     problems = Problems()
     assert not read_apart([job], problems)[0].tables
     monkeypatch.undo()
