@@ -10,7 +10,6 @@ import pandas as pd
 
 from supplychain.analysis.refusal import ItemGame, OfferGame, Target
 from supplychain.errors import UsageError
-from supplychain.network import PLANT
 
 if TYPE_CHECKING:
     from supplychain.case import Case
@@ -106,11 +105,7 @@ def back_fill(case: Case, coalition: Sequence[str]) -> pd.DataFrame:
                 gain = lost * share / left
                 own = network.supplies["spare_capacity"].iloc[k.supply_row[node]] if k.supply_row[node] >= 0 else np.nan
                 spare = share * (float(own) if np.isfinite(own) else item_spare)
-                maker = (
-                    k.organisations[k.supply_org[node]]
-                    if k.supply_org[node] >= 0 and k.supply_kind[node] != PLANT
-                    else ""
-                )
+                maker = k.organisations[k.supply_org[node]] if k.supply_org[node] >= 0 else ""
                 rows.append((product, destination, str(place), maker, float(share), float(gain), spare, gain * worth))
     columns = ["product", "destination", "state", "organisation", "share", "gains", "spare", "usd"]
     table = pd.DataFrame(rows, columns=columns)

@@ -119,7 +119,7 @@ def shapley(
         return _simple(value, None, uniform=True)
     if n > EXACT_PLAYERS:
         return sampled_shapley(value, n, permutations=permutations, seed=seed, confidence=confidence, spread=spread)
-    worth = _all_coalitions(value, n)
+    worth = all_coalitions(value, n)
     weight = np.array([1.0 / (n * math.comb(n - 1, size)) for size in range(n)])
     return _exact(_weighted_swings(worth, n, weight))
 
@@ -157,7 +157,7 @@ def banzhaf(
     elif n > EXACT_PLAYERS:
         found = _sampled_coalitions(value, n, permutations, seed, confidence, spread)
     else:
-        found = _exact(_weighted_swings(_all_coalitions(value, n), n, np.full(n, 0.5 ** (n - 1))))
+        found = _exact(_weighted_swings(all_coalitions(value, n), n, np.full(n, 0.5 ** (n - 1))))
     return _scaled(found, 1.0 / found.sum()) if normalised and found.sum() != 0 else found
 
 
@@ -242,7 +242,7 @@ def coalition_rows(first: int, last: int, n: int) -> Coalitions:
     return (np.arange(first, last, dtype=np.int64)[:, None] >> np.arange(n) & 1).astype(bool)
 
 
-def _all_coalitions(value: Value, n: int) -> Floats:
+def all_coalitions(value: Value, n: int) -> Floats:
     """Return the value of all 2**n coalitions, in binary order."""
     parts = [_called(value, coalition_rows(first, min(first + BATCH, 1 << n), n)) for first in range(0, 1 << n, BATCH)]
     return np.concatenate(parts)
@@ -276,7 +276,7 @@ def _bloc_values(value: Value, blocs: list[list[int]], uniform: bool) -> Floats:
                 full[:, other] = rows[:, column : column + 1]
             return _called(value, full)
 
-        worth = _all_coalitions(lifted, b + m).reshape(1 << m, 1 << b)
+        worth = all_coalitions(lifted, b + m).reshape(1 << m, 1 << b)
         size = np.bitwise_count(np.arange(1 << m, dtype=np.uint32))
         outer = np.array([1 / ((m + 1) * math.comb(m, s)) if uniform else 0.5**m for s in range(m + 1)])[size]
         inner = np.array([1 / (b * math.comb(b - 1, s)) if uniform else 0.5 ** (b - 1) for s in range(b)])

@@ -22,9 +22,9 @@ from supplychain.analysis.coalitions import (
     SimpleGame,
     Value,
     Values,
+    all_coalitions,
     banzhaf,
     banzhaf_owen,
-    coalition_rows,
     owen,
     sampled_shapley,
     shapley,
@@ -133,26 +133,9 @@ def leverage(
     n = len(names)
     game = counted(game, n) if n <= EXACT_PLAYERS else game
     value = shapley(game, n, permutations=permutations, seed=seed, spread=1.0)
-    unions = [EU if _in_eu(name, case.on) else name for name in names]
-    blocs = owen(game, unions, permutations=permutations, seed=seed) if EU in unions else value
-    pivot = banzhaf(game, n, permutations=permutations, seed=seed)
-    alone = game(np.eye(n, dtype=bool))
     everyone = float(game(np.ones((1, n), dtype=bool))[0])
-    table = pd.DataFrame(
-        {
-            "state": names,
-            "name": [_called(name) for name in names],
-            "bloc": [union if union != name else "" for union, name in zip(unions, names, strict=True)],
-            "alone": alone,
-            "last": everyone - game(~np.eye(n, dtype=bool)),
-            "shapley": np.asarray(value),
-            "low": value.low,
-            "high": value.high,
-            "banzhaf": np.asarray(pivot),
-            "owen": np.asarray(blocs),
-            "with_unknown": _with_unknown(case, horizon, measure, names, permutations, seed),
-        }
-    )
+    table = _powers(game, names, value, everyone, case.on, permutations, seed)
+    table["with_unknown"] = _with_unknown(case, horizon, measure, names, permutations, seed)
     table = table.sort_values(["shapley", "state"], ascending=[False, True], kind="stable").reset_index(drop=True)
     coalitions = minimal_coalitions(game, names, cut, max_size=max_size)
     tested = [tuple(coalition)] if coalition else list(coalitions.found[:20])
@@ -172,11 +155,35 @@ def leverage(
     )
 
 
+def _powers(
+    game: Value, names: Sequence[str], value: Values, everyone: float, on: date, permutations: int, seed: int
+) -> pd.DataFrame:
+    """Return the columns of `Leverage.table` that the game alone decides, one row per state, in the order of `names`.
+
+    `value` are the Shapley values of the game, `everyone` the loss when all refuse.
+    """
+    n = len(names)
+    unions = [EU if _in_eu(name, on) else name for name in names]
+    blocs = owen(game, unions, permutations=permutations, seed=seed) if EU in unions else value
+    return pd.DataFrame(
+        {
+            "state": names,
+            "name": [_called(name) for name in names],
+            "bloc": [union if union != name else "" for union, name in zip(unions, names, strict=True)],
+            "alone": game(np.eye(n, dtype=bool)),
+            "last": everyone - game(~np.eye(n, dtype=bool)),
+            "shapley": np.asarray(value),
+            "low": value.low,
+            "high": value.high,
+            "banzhaf": np.asarray(banzhaf(game, n, permutations=permutations, seed=seed)),
+            "owen": np.asarray(blocs),
+        }
+    )
+
+
 def counted(game: Value, n: int) -> Value:
     """Return the same game with the value of all 2**n coalitions worked out beforehand."""
-    worth = np.concatenate(
-        [np.asarray(game(coalition_rows(i, min(i + 32768, 1 << n), n))) for i in range(0, 1 << n, 32768)]
-    )
+    worth = all_coalitions(game, n)
     bits = 1 << np.arange(n)
     return lambda coalitions: worth[coalitions @ bits]
 
@@ -295,9 +302,7 @@ def minimal_coalitions(
 
 def _all_minimal(game: Value, players: Sequence[str], cut: float) -> Coalitions:
     n = len(players)
-    worth = np.concatenate(
-        [np.asarray(game(coalition_rows(i, min(i + 32768, 1 << n), n))) for i in range(0, 1 << n, 32768)]
-    )
+    worth = all_coalitions(game, n)
     enough = worth >= cut - SLACK
     minimal = enough.copy()
     for player in range(n):  # not minimal when still enough without some member
