@@ -31,7 +31,8 @@ if TYPE_CHECKING:
     from supplychain.analysis.resourcing import Resourcing
     from supplychain.sourcing.plan import Plan
 
-ILLUSTRATIVE: Final = "illustrative"
+ILLUSTRATIVE: Final = "illustrative"  # the buyer that is taken where none is named
+DEFAULT_DAY: Final = "2026-11-01"  # the day that is taken where none is named
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,7 +53,7 @@ class Case:
         book: RegimeBook,
         buyer: str = ILLUSTRATIVE,
         products: Sequence[str] | None = None,
-        on: date | str = "2026-11-01",
+        on: date | str = DEFAULT_DAY,
         assumptions: Assumptions | None = None,
     ) -> Case:
         """Return a case. ``products`` defaults to all that a buyer's plants need, for a country to all end products.
@@ -88,7 +89,7 @@ class Case:
         assumptions: Path | None = None,
         buyer: str = ILLUSTRATIVE,
         products: Sequence[str] | None = None,
-        on: date | str = "2026-11-01",
+        on: date | str = DEFAULT_DAY,
     ) -> Case:
         """Return a case from data packages at the paths given; what is None is the bundled one."""
         return cls.make(
@@ -102,7 +103,7 @@ class Case:
 
     @classmethod
     def bundled(
-        cls, buyer: str = ILLUSTRATIVE, products: Sequence[str] | None = None, on: date | str = "2026-11-01"
+        cls, buyer: str = ILLUSTRATIVE, products: Sequence[str] | None = None, on: date | str = DEFAULT_DAY
     ) -> Case:
         """Return a case on the bundled network and regime book."""
         return cls.load(buyer=buyer, products=products, on=on)

@@ -29,8 +29,8 @@ class Tongue(StrEnum):
     zh = "zh"
 
 
+# The defaults of `supplychain.case`, written again because importing it here would slow down every command.
 DEFAULT_BUYER = "illustrative"
-# The bundled book is known to this day's facts; a command asks for another date by --on.
 DEFAULT_DATE = "2026-11-01"
 
 Network = Annotated[

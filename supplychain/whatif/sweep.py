@@ -18,7 +18,7 @@ import pandas as pd
 
 from supplychain import __version__
 from supplychain.analysis.exposure import MEASURES
-from supplychain.case import Case
+from supplychain.case import DEFAULT_DAY, ILLUSTRATIVE, Case
 from supplychain.errors import InputError, Problem, SupplychainError, UsageError
 from supplychain.network import Compiled
 from supplychain.shocks import Bound
@@ -41,9 +41,9 @@ class CaseSpec:
     regimes: str = ""
     overlays: tuple[str, ...] = ()
     assumptions: str = ""
-    buyer: str = "illustrative"
+    buyer: str = ILLUSTRATIVE
     products: tuple[str, ...] = ()
-    on: str = "2026-11-01"
+    on: str = DEFAULT_DAY
 
     def load(self) -> Case:
         return Case.load(

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from supplychain.cli import build, run
+from supplychain.case import DEFAULT_DAY, ILLUSTRATIVE
+from supplychain.cli import build, options, run
 
 
 def test_every_command_takes_quiet() -> None:
@@ -45,3 +46,7 @@ def test_output_into_a_missing_folder_is_a_fault_of_the_environment(
     assert "cannot write" in capsys.readouterr().err
     assert run(["regimes", "--format", "parquet"]) == 2
     assert "--output" in capsys.readouterr().err
+
+
+def test_commands_and_library_start_from_the_same_buyer_and_day() -> None:
+    assert (options.DEFAULT_BUYER, options.DEFAULT_DATE) == (ILLUSTRATIVE, DEFAULT_DAY)
