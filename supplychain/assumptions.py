@@ -238,7 +238,7 @@ def _checked(leaves: Mapping[str, dict[str, Any]], under: Mapping[str, Assumptio
 
 
 def _outside(entry: Assumption, name: str) -> list[str]:
-    """Return what is wrong with the numbers of an entry, "" when all lie within the bounds of its name."""
+    """Return what is wrong with the numbers of an entry: nothing when all lie within the bounds of its name."""
     low, high = _KNOWN[_pattern(name) or name]
     return [
         f"{number:g} must lie between {low:g} and {high:g}" for number in entry.numbers() if not low <= number <= high

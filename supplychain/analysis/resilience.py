@@ -151,9 +151,8 @@ class RiskExposure:
     """The risk exposure table of a case, largest index first.
 
     table: kind, element, months_to_survive (inf: longer than ten years), months_to_recover, exposed (survives less
-    than it
-    takes to recover), impact (USD of margin, or mean months of need lost where no margin is known, in the time to
-    recover), index (impact over the largest), needs_hit, worst_need. unit: USD or months.
+    than it takes to recover), impact (USD of margin, or mean months of need lost where no margin is known, in the time
+    to recover), index (impact over the largest), needs_hit, worst_need. unit: USD or months.
     """
 
     table: pd.DataFrame

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -19,6 +18,7 @@ from supplychain.cli.options import (
     Quiet,
     months,
 )
+from supplychain.cli.plots import Plot
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from supplychain.case import Case
 
 SHOWN_SINGLES = 12
-Plot = Annotated[Path | None, typer.Option("--plot", help="Also draw a picture: a file ending in .png, .svg or .html.")]
 
 
 class By(StrEnum):

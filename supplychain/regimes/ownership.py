@@ -1,10 +1,9 @@
-"""Official lists and ownership: who may stand on a list, and whom the ownership rule reaches. Proposes; the user
-confirms.
+"""Official lists and ownership: who may stand on a list, and whom the ownership rule reaches. Proposes, never decides.
 
 Reads files that the user brings: OpenSanctions / FollowTheMoney entities (JSON lines) and exports of the US
 Consolidated Screening List (CSV or JSON). A match of names is a proposal. Control through ownership is stated only
-when the known shares of listed owners
-reach the rule's threshold; a share that is not known makes it possible, never stated.
+when the known shares of listed owners reach the rule's threshold; a share that is not known makes it possible, never
+stated.
 """
 
 from __future__ import annotations
@@ -40,8 +39,7 @@ DECISIONS = ("same", "other")
 @dataclass(frozen=True)
 class Entry:
     """One party on a list, or one known to it: identifier, names, countries (ISO3), lists, programme text, source
-    address.
-    """
+    address."""
 
     entry: str
     names: tuple[str, ...]
@@ -152,17 +150,7 @@ def read_decisions(path: Path) -> dict[tuple[str, str], str]:
     """Read the user's decisions: CSV with organisation, entry, decision (same | other). Every fault is told at once."""
     problems = Problems()
     found: dict[tuple[str, str], str] = {}
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            rows = list(csv.DictReader(file))
-    except OSError as error:
-        raise UsageError(f"cannot read {path}: {error.strerror}") from None
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"{path.name} is not a CSV in UTF-8: {error}") from None
-    wanted = {"organisation", "entry", "decision"}
-    if rows and not wanted <= rows[0].keys():
-        raise InputError(f"{path.name} wants the columns organisation, entry, decision")
-    for number, row in enumerate(rows, start=2):
+    for number, row in enumerate(_decided(path), start=2):
         if row["decision"] not in DECISIONS:
             where: dict[str, Any] = {"file": path.name, "row": number, "column": "decision", "value": row["decision"]}
             problems.add("decision", "a decision is same or other", "leave the row out while undecided", **where)
@@ -175,11 +163,9 @@ def read_tags(path: Path) -> dict[tuple[str, str], tuple[str, str]]:
     """Read which tag of the book, and from which day, each confirmed match carries: the columns tag and from of the
     decisions. Every fault is told at once.
     """
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        rows = list(csv.DictReader(file))
     problems = Problems()
     found = {}
-    for number, row in enumerate(rows, start=2):
+    for number, row in enumerate(_decided(path), start=2):
         tag = (row.get("tag") or "").strip()
         if row["decision"] == "same" and not tag:
             where: dict[str, Any] = {"file": path.name, "row": number, "column": "tag"}
@@ -189,6 +175,20 @@ def read_tags(path: Path) -> dict[tuple[str, str], tuple[str, str]]:
         found[row["organisation"], row["entry"]] = (tag, (row.get("from") or "").strip())
     problems.raise_if_any()
     return found
+
+
+def _decided(path: Path) -> list[dict[str, str]]:
+    """Return the rows of a file of decisions, row 2 first."""
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            rows = list(csv.DictReader(file))
+    except OSError as error:
+        raise UsageError(f"cannot read {path}: {error.strerror}") from None
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise InputError(f"{path.name} is not a CSV in UTF-8: {error}") from None
+    if rows and not {"organisation", "entry", "decision"} <= rows[0].keys():
+        raise InputError(f"{path.name} wants the columns organisation, entry, decision")
+    return rows
 
 
 def tags(

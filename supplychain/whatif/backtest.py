@@ -70,8 +70,8 @@ class Backtest:
     """One event: what was asked and what came out.
 
     table: event, what, item, destination, measure, horizon, after, short, high (the model's bracket and its end if
-    unknown
-    facts were adverse), observed_low, observed_high, verdict (inside, below, above, not judged), source, remark.
+    unknown facts were adverse), observed_low, observed_high, verdict (inside, below, above, not judged), source,
+    remark.
     """
 
     name: str

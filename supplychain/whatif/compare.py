@@ -47,8 +47,8 @@ class Comparison:
     needs: scenario, plant, destination, item, measure, horizon, the four ends, delta_after, delta_short; rows that
       change anything. plants: likewise by plant, with margins.
     split: scenario, measure, by (imposing, regime, role, tier, item, outage), value, loss, baseline, delta: short-run
-    loss
-      of each part alone at 12 months. choke_points: scenario, kind, element, change (became, stopped), after, short.
+      loss of each part alone at 12 months.
+    choke_points: scenario, kind, element, change (became, stopped), after, short.
     times: scenario, plant, destination, item, measure, weeks_to_survive, week_recovered, loss_area,
       lowest_stock_days, and the same of the baseline (baseline_*): rows in which something is lost in either.
     weeks: scenario, week, day, measure, loss, loss_high (the baseline is a scenario of its own here). phases: scenario,

@@ -1,6 +1,8 @@
-"""What a sweep varies, and the draws: grid, Latin hypercube, Monte Carlo, one at a time. Each draw depends on the
-seed and
-its own number only, so a longer sweep begins with the draws of a shorter one, and no worker or order changes them."""
+"""What a sweep varies, and the draws: grid, Latin hypercube, Monte Carlo, one at a time.
+
+Each draw depends on the seed and its own number only, so a longer sweep begins with the draws of a shorter one, and no
+worker or order changes them.
+"""
 
 from __future__ import annotations
 
@@ -127,9 +129,8 @@ def count(design: Design, dims: Sequence[Dimension], samples: int, points: int) 
 
 def draws(design: Design, dims: Sequence[Dimension], samples: int, points: int, seed: int, data: bool) -> list[Draw]:
     """Return the draws. ``grid``: ``points`` values of each dimension, all combined. ``lhs``, ``mc``: ``samples``
-    draws,
-    uniform over the ranges. ``one``: all usual, then each dimension low and high. ``data``: figures drawn anew each
-    time."""
+    draws, uniform over the ranges. ``one``: all usual, then each dimension low and high. ``data``: figures drawn anew
+    each time."""
     if design == "grid":
         axes = [np.linspace(d.low, d.high, points).tolist() if points > 1 else [d.usual] for d in dims]
         settings = [tuple(setting) for setting in itertools.product(*axes)]

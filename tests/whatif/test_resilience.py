@@ -40,10 +40,8 @@ def test_on_a_line_stocks_add_up() -> None:
 
 def by_hand() -> Firm:
     """A car maker (0) sells 100 cars a month at 8 each and a van line (1) 50 at 5. Both need engines from plant 2 or
-    3 (a car
-    one, a van two engines) and cars need seats from 4. Plants: 2 makes 150 engines a month, 3 makes 100, 4 makes 120
-    seats.
-    Stock: 60 engines finished at plant 2, 40 seats at the car maker, 30 cars finished."""
+    3 (a car one, a van two engines) and cars need seats from 4. Plants: 2 makes 150 engines a month, 3 makes 100, 4
+    makes 120 seats. Stock: 60 engines finished at plant 2, 40 seats at the car maker, 30 cars finished."""
     return Firm(
         capacity=np.array([150.0, 80.0, 150.0, 100.0, 120.0]),
         stock=np.array([30.0, 0.0, 60.0, 0.0, 0.0]),
