@@ -15,12 +15,8 @@ from functools import cached_property, lru_cache
 import numpy as np
 import numpy.typing as npt
 
-NO, CONDITIONAL, MAYBE, YES = (
-    0,
-    1,
-    2,
-    3,
-)  # how far a clause of a control is met; the weakest clause speaks for the control
+# How far a clause of a control is met; the weakest clause speaks for the control.
+NO, CONDITIONAL, MAYBE, YES = range(4)
 
 EVERYTHING = "any"  # LIST:any in a control: every item, whatever its classification
 WHOLE_LIST = "*"  # LIST:* : every entry of the list; LIST:3* : every entry whose code starts so

@@ -8,6 +8,7 @@ over earlier ones.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from supplychain.errors import Problems, UsageError
 from supplychain.facts.cells import Place, blank_column, convert
 from supplychain.facts.folder import read_contents
 from supplychain.facts.raw import RawTable
-from supplychain.facts.schema import Table, schema
+from supplychain.facts.schema import Column, Table, schema
 from supplychain.facts.tables import Loaded, check_periods, check_references
 from supplychain.regimes.book import RegimeBook
 from supplychain.regimes.check import Rows, find_faults
@@ -133,10 +134,8 @@ def _blank(column: pd.Series[Any]) -> np.ndarray[Any, np.dtype[np.bool_]]:
     return np.asarray(column.isna() | (column.astype("str") == ""), bool)
 
 
-def _loose(table: Table, name: str) -> Any:
+def _loose(table: Table, name: str) -> Column:
     """The column with blanks allowed: what an overlay leaves blank is judged after it is laid over the book."""
-    from dataclasses import replace
-
     return replace(table[name], filled=False)
 
 
