@@ -20,6 +20,7 @@ from supplychain.analysis.elements import members, name_of
 from supplychain.case import Case
 from supplychain.errors import UsageError
 from supplychain.network import Floats
+from supplychain.regimes.coverage import PREFIX
 from supplychain.regimes.explain import explain as explain_flow
 from supplychain.shocks import Shocks
 from supplychain.whatif.apply import MEASURES, Applied
@@ -266,6 +267,8 @@ def _flow(case: Case, what: What) -> list[Level]:
 
 def _control(case: Case, what: What) -> list[Level]:
     control = str(what.keys["control"])
+    if control.startswith(PREFIX):
+        return _not_held(case, control)
     table = case.book.in_force(case.on)
     row = table[table["control"] == control]
     if not len(row):
@@ -279,6 +282,15 @@ def _control(case: Case, what: What) -> list[Level]:
         Level("Exceptions that may lift it", lifting.reset_index(drop=True)),
         _sources(case, [*row["source"], *lifting["source"]]),
     ]
+
+
+def _not_held(case: Case, control: str) -> list[Level]:
+    """Return what the book says of law that it does not hold, which may therefore ask for leave."""
+    coverage = case.book.tables["coverage"]
+    row = coverage[coverage["coverage"] == control.removeprefix(PREFIX)]
+    facts = row.T.reset_index().set_axis(["fact", "value"], axis=1).astype(str) if len(row) else row
+    note = "the book does not hold this law: until it does, what it may ask for counts as unknown, never as free"
+    return [Level("Law that the book does not hold", facts, note), _sources(case, list(row["source"]))]
 
 
 def _source(case: Case, what: What) -> list[Level]:

@@ -24,6 +24,7 @@ Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 LOG = logging.getLogger("supplychain.app")
 MOST_UPLOAD: Final = 1_000_000  # bytes: what the scenario reader takes
 MOST_WORKBOOK: Final = 16_000_000  # bytes of a workbook with a network of one's own
+MOST_PAGES: Final = 12  # open at a time
 _DRAINED: Final = 32_000_000  # bytes
 _COOKIES: Final = 32  # browsers let in at a time; the oldest makes room
 _ENCODED: Final = re.compile(rb"%(?:2e|2f|5c|00|25)|\\|//|/\.|;", re.IGNORECASE)  # no honest address of ours has these
@@ -125,7 +126,7 @@ class Guard:
         script_hashes: Iterable[str] = (),
         most_upload: int = MOST_UPLOAD,
         requests: Bucket | None = None,
-        most_sockets: int = 12,
+        most_sockets: int = MOST_PAGES,
         messages: tuple[float, float] = (120.0, 40.0),
     ) -> None:
         self._app = app

@@ -21,7 +21,7 @@ from supplychain.app import packs, state, texts
 from supplychain.app.advise import Advice, advise
 from supplychain.app.draft import Draft
 from supplychain.app.explain import Level, explain
-from supplychain.app.guard import where
+from supplychain.app.guard import MOST_PAGES, where
 from supplychain.app.jobs import Jobs
 from supplychain.app.measure import Reading, measure
 from supplychain.app.server import Built
@@ -407,7 +407,7 @@ def build(setup: Setup) -> Built:
 
         live.wake.set()
 
-    page = environment().get_template("page.html.j2").render(hatch=marks.hatch("hatch"))
+    page = environment().get_template("page.html.j2").render(hatch=marks.hatch("hatch"), most_pages=MOST_PAGES)
     app = App(ui.page_html(page), server, static_assets={"/assets": _HERE / "static"}, debug=False)
     app.sanitize_errors = True
     app.sanitize_error_msg = texts.say("gate.fault")

@@ -52,6 +52,10 @@ TEXTS: Final[dict[str, str]] = {
         "your scenarios are kept. If not, start it again with: supplychain app. Scenarios that were not saved are then "
         "gone."
     ),
+    "lost.refused": (
+        "The application did not take this page: it serves at most {pages} at a time. Close others, then reload this "
+        "one."
+    ),
     "lost.button": "Reload",
     "head.buyer": "Buyer",
     "head.needs.one": "{n} need",

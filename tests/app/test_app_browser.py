@@ -465,6 +465,18 @@ def test_narrow_screens_do_not_scroll_sideways(window: Window, width: int) -> No
         assert window.page.is_visible("#buyer")
 
 
+def test_a_page_that_is_not_taken_says_so(context: sync_api.BrowserContext, first: Window, server: Server) -> None:
+    refused = context.new_page()
+    refused.add_init_script(
+        "window.WebSocket = class extends WebSocket { constructor(to) { super(to.replace('websocket', 'refused')); } };"
+    )
+    refused.goto(server.link.split("?")[0])
+    refused.wait_for_selector("#lost-refused")
+    assert refused.evaluate("document.activeElement.id") == "lost-button"
+    assert refused.is_hidden("#lost-words")
+    refused.close()
+
+
 def test_switches_answer_soon(window: Window, record_property) -> None:
     for _ in range(3):
         window.click(SWITCH)

@@ -408,13 +408,26 @@
   window.jQuery(document).on("shiny:connected", () => {
     window.Shiny.addCustomMessageHandler("show", receive);
   });
-  window.jQuery(document).on("shiny:disconnected", () => {
+  window.jQuery(document).on("shiny:disconnected", () => lost("words"));
+  let without = 0; // looks in a row that found no connection
+  const watch = setInterval(() => {
+    // A connection that was refused is not told as an event: without a look the page would wait for ever.
+    const shiny = window.Shiny && window.Shiny.shinyapp;
+    without = shiny && !shiny.isConnected() ? without + 1 : 0;
+    const refused = !app.ready && without > 2;
+    if (refused) lost("refused");
+    if (refused || app.ready) clearInterval(watch);
+  }, 500);
+
+  function lost(why) {
     root.removeAttribute("data-slow");
-    const lost = byId("lost");
-    lost.hidden = false;
-    for (const other of document.body.children) other.inert = other !== lost; // nothing behind it answers any more
+    const box = byId("lost");
+    box.hidden = false;
+    for (const reason of ["words", "refused"]) byId(`lost-${reason}`).hidden = reason !== why;
+    for (const other of document.body.children) other.inert = other !== box; // nothing behind it answers any more
     byId("lost-button").focus();
-  });
+  }
+
   document.addEventListener("click", (happening) => {
     if (happening.target.closest("#lost-button")) window.location.reload();
   });
