@@ -38,9 +38,9 @@ _ROWS = {
     "plan_threats": 10,
     "plan_relaxed": 6,
     "cliffs": 10,
-    "unknowns": 7,
+    "unknowns": 6,
     "unattributed": 5,
-    "law": 14,
+    "law": 11,
 }
 
 
