@@ -77,7 +77,7 @@ def _single(findings: Findings) -> Sheet:
     """Items of which one maker, or the sites of one state, have most of the known supply."""
     table, language = findings.tables["single_sources"], findings.language
     say = language.say
-    shown = _told(findings, table)
+    shown = _told(findings, table) if len(table) else table  # an empty one has no columns
     alone = say("mean over all needs, if this source alone were lost")
     columns = [
         Column("called", say("Item and source")),

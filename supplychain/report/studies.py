@@ -57,7 +57,8 @@ def need_flows(case: Case) -> pd.DataFrame:
     imposing = np.asarray(case.determinations.column("imposing"), dtype=object).astype(str)[offer]
     origin = np.array(compiled.places, dtype=object).astype(str)[place]
     used = usual_roles(compiled)[compiled.market_item[market]]
-    role = np.where(own >= 0, compiled.need_role[np.maximum(own, 0)], used)
+    role = used.copy()  # a product that requires nothing may leave a network without a single need of a maker
+    role[own >= 0] = compiled.need_role[own[own >= 0]]
     table = pd.DataFrame({name: needs[name].to_numpy(object)[row] for name in _NEED}).assign(
         role=np.array(ROLES, dtype=object)[role][row],
         origin=np.where(nowhere, "", origin),
@@ -153,7 +154,7 @@ def stocks(case: Case, state: str) -> pd.DataFrame:
     columns = {"state": "str", **dict.fromkeys(_NEED, "str"), "week": "int64"}
     columns |= dict.fromkeys(["stock_days", "loss", "ends"], "float64")
     empty = _empty(columns)
-    if not state:
+    if not state or (case.needs["need"] < 0).all():  # no state withholds anything, or a country, which holds no stock
         return empty
     refused = np.asarray(refuse_all(case.compiled, [state]).flow_lost.toarray()[:, 0])
     found = run_down(case, refused, WEEKS)

@@ -159,6 +159,15 @@ def tiny(stock_days: float) -> Case:
     return Case.make(network, RegimeBook.bundled(), "acme", on="2026-11-01")
 
 
+def test_a_product_that_requires_nothing_has_flows_and_no_stocks() -> None:
+    case = Case.bundled(buyer="IND", products=["copper-mine"])
+    assert case.compiled.n_needs == 0
+    flows = studies.need_flows(case)
+    assert flows["share"].sum() == pytest.approx(1.0)
+    assert len(flows) > 5
+    assert studies.stocks(case, "CHL").empty
+
+
 def test_a_stock_falls_by_what_is_withheld_and_ends_on_its_week() -> None:
     case = tiny(21.0)
     table = studies.stocks(case, "CHN")
