@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +15,17 @@ from supplychain.shocks import Shocks
 
 if TYPE_CHECKING:
     from supplychain.case import Case
+
+
+def at_or(values: npt.NDArray[Any], at: npt.NDArray[np.integer], other: npt.ArrayLike) -> npt.NDArray[Any]:
+    """Return ``values`` (..., N) at the positions ``at`` (V,), and ``other`` where a position is -1: (..., V).
+
+    There may be no values at all, as of the plants' needs in a network in which nothing is required.
+    """
+    known = at >= 0
+    found = np.array(np.broadcast_to(other, (*values.shape[:-1], len(at))), np.result_type(values, np.asarray(other)))
+    found[..., known] = values[..., at[known]]
+    return found
 
 
 def need_weights(case: Case) -> Floats:
@@ -37,15 +48,13 @@ def need_loss(
     are months.
     """
     own = (needs >= 0)[:, None]
-    if not own.any():
-        return market_loss
-    at = np.where(needs >= 0, needs, 0)
     span = np.asarray(horizons, float)[None, :]
-    consumable = (compiled.need_role[at] == CONSUMABLE)[:, None]
-    cover = np.where(own & consumable, compiled.need_stock_days[at][:, None] / DAYS_PER_MONTH / span, 0.0)
+    consumable = (at_or(compiled.need_role, needs, CONSUMABLE) == CONSUMABLE)[:, None]
+    stock_days = at_or(compiled.need_stock_days, needs, 0.0)[:, None]
+    cover = np.where(own & consumable, stock_days / DAYS_PER_MONTH / span, 0.0)
     covered = np.where(cover > 0, cover + STOCK_NOISE, 0.0)
     with np.errstate(divide="ignore", invalid="ignore"):
-        worn = np.minimum(span / compiled.need_life_months[at][:, None], 1.0)
+        worn = np.minimum(span / at_or(compiled.need_life_months, needs, np.inf)[:, None], 1.0)
     worn = np.where(own & ~consumable, np.where(np.isinf(span), 1.0, worn), 1.0)
     return np.asarray(np.where(market_loss > covered[:, None, :], market_loss, 0.0) * worn[:, None, :])
 

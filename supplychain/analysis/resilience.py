@@ -27,6 +27,7 @@ import pandas as pd
 from scipy import sparse
 
 from supplychain.analysis.chain import chain_of
+from supplychain.analysis.needs import at_or
 from supplychain.analysis.resourcing import Resourcing
 from supplychain.errors import NoAnswer, UsageError
 from supplychain.linear import LinearModel
@@ -217,7 +218,7 @@ class _View:
         self.unit = "USD" if np.isfinite(margin).any() else "months"
         self.margin = np.where(np.isfinite(margin), margin, 0.0) if self.unit == "USD" else np.ones(len(margin))
         own = case.needs["need"].to_numpy(np.int64)
-        self.uses_up = (own < 0) | (case.compiled.need_role[own] == CONSUMABLE)
+        self.uses_up = at_or(case.compiled.need_role, own, CONSUMABLE) == CONSUMABLE
         self.models: dict[tuple[int, float], tuple[Resilience, Longs]] = {}
 
     def elements(self, kind: str) -> list[tuple[str, npt.NDArray[np.intp]]]:

@@ -36,8 +36,8 @@ LAWFUL = mark(
     "control. It is no legal advice: the cited texts decide."
 )
 _INVENTED = mark(
-    "Its plants, volumes, stocks and margins are invented to show the method; the supply facts and the law are "
-    "sourced and cited. No number here describes a real firm's buying."
+    "Its plants, volumes, stocks and margins are invented to show the method; the supply facts and the law name "
+    "their sources. No number here describes a real firm's buying."
 )
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from supplychain.case import Case
-from supplychain.errors import NoAnswer
+from supplychain.errors import InputError, NoAnswer
 from supplychain.sourcing import Plan
 from supplychain.whatif.apply import Applied, apply
 from supplychain.whatif.choke import choke_points
@@ -126,6 +126,11 @@ def _held(case: Case) -> tuple[Plan | None, str]:
         return plan_before(case), ""
     except NoAnswer as error:
         return None, str(error).splitlines()[0]
+    except InputError as error:
+        if not case.is_country:
+            raise
+        # A country has no row of data that could be mended: what is missing for a plan is said instead of its cost.
+        return None, error.problems[0].rule
 
 
 def _side(applied: Applied, horizons: Sequence[float], held: Plan | None, why: str, base: Side | None = None) -> Side:

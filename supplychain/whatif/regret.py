@@ -11,6 +11,7 @@ import pandas as pd
 from scipy import sparse
 
 from supplychain.analysis.cascade import cascade
+from supplychain.analysis.needs import at_or
 from supplychain.case import Case
 from supplychain.errors import NoAnswer
 from supplychain.network import Floats
@@ -179,7 +180,7 @@ def _output(case: Case, problem: SourcingProblem, shock: Shocks) -> Floats:
     run."""
     made = cascade(case.compiled, shock, (HORIZON,), markets=[]).output[:, 0, 0]
     at = pd.Index(case.compiled.supply_ids).get_indexer(pd.Index(problem.supplies["supply"]))
-    return np.where(at >= 0, made[np.maximum(at, 0)], 1.0)
+    return at_or(made, at, 1.0)
 
 
 def _capacity(problem: SourcingProblem, output: Floats) -> Floats:

@@ -24,6 +24,7 @@ from scipy import sparse
 
 from supplychain.analysis.cascade import Gates
 from supplychain.analysis.exposure import MEASURES, NOTICED
+from supplychain.analysis.needs import at_or
 from supplychain.case import Case
 from supplychain.network import CONSUMABLE, DAYS_PER_MONTH, Compiled, Floats
 from supplychain.shocks import Bound
@@ -107,13 +108,13 @@ def run_down(case: Case, withheld: Floats, weeks: int = 52) -> RunDown:
     play = _Play(case)
     flowing, lacking = play.transmission(withheld)
     needs, own = case.needs["market"].to_numpy(), case.needs["need"].to_numpy()
-    kept = (own >= 0) & play.consumable[np.maximum(own, 0)] & (play.full[np.maximum(own, 0)] > 0)
+    kept = at_or(play.consumable & (play.full > 0), own, False)
     stock, loss = np.full((len(needs), weeks), np.nan), np.zeros((len(needs), weeks))
     still = np.zeros(case.compiled.n_supplies)
     for week in range(weeks):
         gap, felt = play.pass_week(flowing, lacking, still)
-        loss[:, week] = np.where(own >= 0, felt[np.maximum(own, 0)], gap[needs])
-        stock[:, week] = np.where(kept, play.stock[np.maximum(own, 0)] * DAYS_PER_MONTH, np.nan)
+        loss[:, week] = at_or(felt, own, gap[needs])
+        stock[:, week] = np.where(kept, at_or(play.stock, own, 0.0) * DAYS_PER_MONTH, np.nan)
     return RunDown(stock, loss)
 
 
@@ -134,8 +135,8 @@ def _course(applied: Applied, stands: Sequence[Case], law: _Law, bound: Bound) -
             lost = _lost(applied, case, (week + 0.5) * WEEK, bound)
         flowing, lacking = weights[law.of_week[week]]
         gap, felt = play.pass_week(flowing, lacking, lost)
-        loss[:, week] = np.where(own >= 0, felt[np.maximum(own, 0)], gap[needs])
-    return loss, np.where(own >= 0, play.lowest[np.maximum(own, 0)] * DAYS_PER_MONTH, np.nan)
+        loss[:, week] = at_or(felt, own, gap[needs])
+    return loss, at_or(play.lowest * DAYS_PER_MONTH, own, np.nan)
 
 
 def _lost(applied: Applied, case: Case, month: float, bound: Bound) -> Floats:
@@ -166,12 +167,12 @@ class _Play:
         self.life_weeks = np.maximum((self.life / WEEK).astype(np.int64), 1)
         if before is not None and before is not compiled:
             nodes = pd.Index(before.supply_ids).get_indexer(pd.Index(compiled.supply_ids))
-            self.node = np.where(nodes >= 0, self.node[np.maximum(nodes, 0)], 0.0)
+            self.node = at_or(self.node, nodes, 0.0)
             old, new = _need_keys(before), _need_keys(compiled)
             at = pd.Index(old).get_indexer(pd.Index(new))
-            self.stock = np.where(at >= 0, self.stock[np.maximum(at, 0)], self.full)
-            self.lowest = np.where(at >= 0, self.lowest[np.maximum(at, 0)], self.full)
-            self.history = np.where(at >= 0, self.history[:, np.maximum(at, 0)], 0.0)
+            self.stock = at_or(self.stock, at, self.full)
+            self.lowest = at_or(self.lowest, at, self.full)
+            self.history = at_or(self.history, at, 0.0)
 
     def transmission(self, withheld: Floats) -> tuple[sparse.csr_array, Floats]:
         """Return the weights that still flow, (M, S), and what each market lacks outright, (M,)."""
@@ -249,7 +250,7 @@ def _base_levels(applied: Applied, case: Case) -> npt.NDArray[np.int64]:
         return levels
     at = pd.Index(_offer_keys(before)).get_indexer(pd.Index(_offer_keys(after)))
     # Flows from new makers start under the law as it is: they have asked for leave in time.
-    return np.where(at >= 0, levels[np.maximum(at, 0)], _levels(case))
+    return at_or(levels, at, _levels(case))
 
 
 def _offer_keys(compiled: Compiled) -> npt.NDArray[np.object_]:

@@ -59,9 +59,10 @@ def of_files(seed: Seed, table: str, sheet: Sheet) -> Iterator[Variant]:
     yield raw(2, "last record short", "R", table, short.csv()[:-1], row=len(sheet.rows) + 1)
     whole = sheet.copy()
     whole.rows[-1][-1] = "some last words"
-    yield raw(2, "cut inside the last cell", "R", table, whole.csv()[:-4], row=len(sheet.rows) + 1)
+    cut = whole.csv()[:-4]
+    yield raw(2, "cut inside the last cell", "R", table, cut, row=cut.count(b"\n") + 1)
     if len(data) > 2000:
-        yield raw(2, "cut in the middle", "R", table, data[: len(data) * 2 // 3].rstrip(b"\n"))
+        yield raw(2, "cut in the middle", "R", table, data[: data.index(b",", len(data) * 2 // 3)])
 
     def gone(folder: Path) -> None:
         (folder / f"{table}.csv").unlink()
@@ -234,7 +235,7 @@ def of_column(seed: Seed, table: str, sheet: Sheet, name: str, column: Column) -
         yield put(36, "", "R", "blank")
         yield put(36, "   ", "R", "spaces")
     if column.type in NUMERIC:
-        yield from _numbers(put, column)
+        yield from _numbers(put, column, bool(filled))
     elif column.type == "boolean":
         for text in ("maybe", "TRUE", "1", "yes", "0.5"):
             yield put(25, text, "R")
@@ -274,11 +275,11 @@ def of_column(seed: Seed, table: str, sheet: Sheet, name: str, column: Column) -
 
 
 GRAMMAR = frozenset({"destination_scope", "end_party", "reach", "destination", "exporter", "exporter_head_office",
-                     "condition", "code", "corresponds", "exception", "imposing"})  # fmt: skip
+                     "condition", "code", "corresponds", "exception", "imposing", "rule"})  # fmt: skip
 LIMITS = ("share", "spare_capacity", "use_share", "share_provided")
 
 
-def _numbers(put: Callable[..., Variant], column: Column) -> Iterator[Variant]:
+def _numbers(put: Callable[..., Variant], column: Column, filled: bool) -> Iterator[Variant]:
     whole = column.type != "number"
     faults = {
         25: ("many", "#DIV/0!", "#REF!", "true", "n/a"),
@@ -302,10 +303,8 @@ def _numbers(put: Callable[..., Variant], column: Column) -> Iterator[Variant]:
         yield put(27, "45", "R")
     if whole:
         yield put(25, "2.5", "R")
-    elif column.minimum <= 0 < column.maximum and column.name not in (
-        "share_provided",
-        "unit_cost",
-    ):  # there more would be amiss
+    elif filled and column.minimum <= 0 < column.maximum and column.name not in ("share_provided", "unit_cost"):
+        # Elsewhere more would be amiss: a number wants its unit or its currency beside it.
         yield put(32, "1e-320", "W")
 
 
@@ -365,7 +364,7 @@ def of_rows(seed: Seed, table: str, sheet: Sheet) -> Iterator[Variant]:
             yield edit(43, "2-cycle", "R", circle, 0, "aggregate_of", hint=ids[1])
             if len(ids) > 4:
                 long = {(i, "aggregate_of"): ids[(i + 1) % len(ids)] for i in range(len(ids))}
-                yield edit(43, "long cycle", "R", long, 0, "aggregate_of", hint=ids[2])
+                yield edit(43, "long cycle", "R", long, 0, "aggregate_of", hint=min(ids))
         if "world_volume" in sheet.header and "unit" in sheet.header:
             yield edit(46, "volume without unit", "R", {(0, "world_volume"): "5", (0, "unit"): ""}, 0, "unit")
         lonely = sheet.copy()
@@ -380,7 +379,7 @@ def of_rows(seed: Seed, table: str, sheet: Sheet) -> Iterator[Variant]:
         yield edit(43, "2-cycle", "R", {(0, "parent"): ids[1], (1, "parent"): ids[0]}, 0, "parent", hint=ids[1])
         if len(ids) > 4:
             long = {(i, "parent"): ids[(i + 1) % len(ids)] for i in range(len(ids))}
-            yield edit(43, "long cycle", "R", long, 0, "parent", hint=ids[2])
+            yield edit(43, "long cycle", "R", long, 0, "parent", hint=min(ids))
     elif table == "supplies":
         weights, items, shares = found("weight"), found("item"), found("share")
         group = [i for i, w in enumerate(weights) if w == "true" and shares[i]]

@@ -179,3 +179,11 @@ def test_two_runs_of_a_comparison_are_alike_to_the_byte() -> None:
     one, two = (compare(small.case().with_(buyer="acme"), [outage]) for _ in range(2))
     for name, table in one.tables.items():
         pd.testing.assert_frame_equal(table, two.tables[name], check_exact=True)
+
+
+def test_a_country_without_known_demand_has_losses_and_no_cost(capsys: pytest.CaptureFixture[str]) -> None:
+    asked = ["whatif", "w1-plus-kor", "--buyer", "DEU", "--product", "euv-scanner", "--quiet", "--format", "json"]
+    assert run(asked) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert {row["note"] for row in told["costs"]} == {"demand must be known where prices are money"}
+    assert max(row["short"] for row in told["rows"]) > 0.4
