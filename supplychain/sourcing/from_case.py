@@ -20,6 +20,11 @@ from supplychain.sourcing.market import Market, read_market
 from supplychain.sourcing.policy import Policy
 from supplychain.sourcing.problem import Floats, Ints, SourcingProblem, Threat, check_problem
 
+OTHER_LAW = (
+    "leave is that of export controls: import bans, sanctions on parties and payments, and tariffs of the buyer's own "
+    "state are not in the model"
+)
+
 
 def problem_from_case(case: Case, policy: Policy) -> SourcingProblem:
     """Return the sourcing problem of a case's buyer over the policy's horizon.
@@ -250,7 +255,7 @@ def _assemble(
         period_months=months,
         strike=round(policy.horizon.strikes_month / months),
         threats=tuple(Threat(t.name, t.kind, t.factor[sort]) for t in threats),
-        notes=(*case.warnings, *market.notes, *unknown),
+        notes=(*case.warnings, OTHER_LAW, *market.notes, *unknown),
     )
 
 
