@@ -110,6 +110,10 @@ def sourcing_section(findings: Findings) -> Section:
         "alike and what is unknown of a line counting as refused; they measure the change, and are not the exposure "
         "above."
     )
+    other_law = say(
+        "Leave is that of export controls: import bans, sanctions on parties and payments, and tariffs of the buyer's "
+        "own state are not in the model."
+    )
     frontier = frontier_figure(findings)
     parts: list[Sheet | Figure] = [_figures_sheet(findings, plan)]
     parts += [frontier] if frontier is not None else []
@@ -121,7 +125,7 @@ def sourcing_section(findings: Findings) -> Section:
     parts.append(_threats(findings))
     if len(rows):
         parts.append(_relaxed(findings))
-    return Section("sourcing", say("Recommended sourcing"), (lead, losses), tuple(parts), breaks=True)
+    return Section("sourcing", say("Recommended sourcing"), (lead, language.join(losses, other_law)), tuple(parts), breaks=True)
 
 
 def _figures_sheet(findings: Findings, plan: dict[str, Any]) -> Sheet:
