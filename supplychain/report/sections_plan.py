@@ -125,7 +125,9 @@ def sourcing_section(findings: Findings) -> Section:
     parts.append(_threats(findings))
     if len(rows):
         parts.append(_relaxed(findings))
-    return Section("sourcing", say("Recommended sourcing"), (lead, language.join(losses, other_law)), tuple(parts), breaks=True)
+    return Section(
+        "sourcing", say("Recommended sourcing"), (lead, language.join(losses, other_law)), tuple(parts), breaks=True
+    )
 
 
 def _figures_sheet(findings: Findings, plan: dict[str, Any]) -> Sheet:
