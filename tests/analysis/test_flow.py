@@ -123,9 +123,9 @@ def case(seed: int) -> tuple[Compiled, int, Resourcing, Shocks]:
     return compiled, compiled.market("i0", "AAA"), resourcing, shocks
 
 
-def test_300_random_networks_lie_below_the_cascade_and_agree_with_pulp() -> None:
+def test_200_random_networks_lie_below_the_cascade_and_agree_with_pulp() -> None:
     compared = 0
-    for seed in range(300):
+    for seed in range(200):
         compiled, market, resourcing, shocks = case(seed)
         rng = np.random.default_rng(seed)
         shocks = shocks.take(np.sort(rng.permutation(len(shocks))[:6]))
@@ -139,7 +139,7 @@ def test_300_random_networks_lie_below_the_cascade_and_agree_with_pulp() -> None
                 written_out = solve(flow_problem(model, shocks, column))
                 assert found.loss == pytest.approx(written_out.objective, abs=1e-7), (seed, shocks.names[column])
                 compared += found.loss > 0.01
-    assert compared > 60
+    assert compared > 40
 
 
 def test_exact_bounds_prove_the_losses() -> None:
