@@ -13,7 +13,8 @@ from supplychain.report.formats import FORMATS
 from supplychain.report.language import language
 from supplychain.report.manifest import read
 from supplychain.report.view import Figure, Sheet
-from supplychain.report.whatif_page import Told, document, redacted, write_page
+from supplychain.report.whatif_page import document, write_page
+from supplychain.report.whatif_told import Told, redacted
 from supplychain.whatif.compare import Comparison, compare
 from supplychain.whatif.scenario import load_scenario, scenario_from
 from tests.report.test_redact import found_in, texts
